@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "agent/act/filesystem.h"
+#include "agent/base/macro.h"
+
+/* The same number for ext4, XFS and F2FS (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fs.h, f2fs.h). */
+#define SHUTDOWN_IOCTL _IOR('X', 125, uint32_t)
+#define SHUTDOWN_NO_LOG_FLUSH ((uint32_t) 2)
+
+/* 1 when mountinfo still has this mount, 0 when not, or a negative errno. Reading it does no I/O. */
+static int is_mounted(const struct mount_entry *entry) {
+        _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+
+        if (!f)
+                return -errno;
+        while (getline(&line, &size, f) > 0) {
+                unsigned major_nr, minor_nr;
+                int id, parent;
+
+                if (sscanf(line, "%d %d %u:%u", &id, &parent, &major_nr, &minor_nr) == 4 &&
+                    id == entry->id && makedev(major_nr, minor_nr) == entry->devnum)
+                        return 1;
+        }
+        return ferror(f) ? -EIO : 0;
+}
+
+int filesystem_shutdown(const struct mount_entry *entry) {
+        _cleanup_close_ int fd = -EBADF;
+        uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
+        struct stat st;
+        int r;
+
+        assert(entry);
+
+        r = is_mounted(entry);
+        if (r <= 0)
+                return r;
+        /* The directory, not a file in it: opening it does no I/O. */
+        fd = open(entry->target, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        if (st.st_dev != entry->devnum)
+                return -ESTALE;
+        return ioctl(fd, SHUTDOWN_IOCTL, &how) < 0 ? -errno : 0;
+}
+
+int filesystem_umount(const struct mount_entry *entry) {
+        int r;
+
+        assert(entry);
+
+        r = is_mounted(entry);
+        if (r <= 0)
+                return r;
+        return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+int filesystem_mount(const struct mount_entry *entry) {
+        struct stat st;
+
+        assert(entry);
+
+        if (strcmp(entry->root, "/") != 0)
+                return -EOPNOTSUPP;
+        if (stat(entry->target, &st) < 0)
+                return -errno;
+        if (st.st_dev == entry->devnum)
+                return 0;
+        return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
+                       ? -errno
+                       : 0;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The acts on one mount of a filesystem whose disk has been made to fail its I/O. Each checks first
+ * that the mount it was told of is still there, by mount id and device, so that it never touches
+ * what has been mounted on the same directory since or lies beneath. For executors only: each may
+ * hang as long as the disk does. */
+
+#include "include/mount-entry.h"
+
+/* Shuts the filesystem down without flushing its log: new calls end with EIO (ext4, XFS, F2FS:
+ * _IOR('X', 125, u32) with 2). 0, also when it is no longer mounted; -ENOTTY when this filesystem
+ * cannot; -ESTALE when another filesystem is there; or another negative errno. */
+int filesystem_shutdown(const struct mount_entry *entry);
+
+/* Unmounts this one mount. Never lazily: a dead superblock that is still referenced would be attached
+ * to again by the next mount. 0, also when it is no longer mounted; -EBUSY while it has users; or
+ * another negative errno. */
+int filesystem_umount(const struct mount_entry *entry);
+
+/* Mounts again as it was. 0, also when it is mounted already; -EOPNOTSUPP for a bind mount of a part
+ * of a filesystem, which this version does not restore; or a negative errno of mount(2). */
+int filesystem_mount(const struct mount_entry *entry);

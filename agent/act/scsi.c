@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <fcntl.h>
+#include <scsi/sg_lib.h>
+#include <scsi/sg_pt.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "agent/act/scsi.h"
+#include "agent/base/file-util.h"
+
+/* scsi/scsi_ioctl.h of the kernel; glibc's scsi/sg.h lacks NO_ESCALATE. */
+#define SG_SCSI_RESET 0x2284
+#define SG_SCSI_RESET_DEVICE 1
+#define SG_SCSI_RESET_NO_ESCALATE 0x100
+
+#define READ_10 0x28
+#define SENSE_SIZE 64
+
+/* The kernel's timer; virtio_scsi re-arms it for ever, so that it bounds nothing there. */
+#define PROBE_SECONDS 10
+
+/* Each reset leaves one unit attention behind; a few more may be queued. */
+#define ATTENTIONS_MAX 4
+
+static int open_state(const struct disk_nodes *nodes) {
+        _cleanup_close_ int dir = open(nodes->device_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd;
+
+        if (dir < 0)
+                return -errno;
+        fd = openat(dir, "state", O_WRONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int scsi_open(const struct disk_nodes *nodes, struct scsi_disk *disk) {
+        int r;
+
+        assert(nodes && disk);
+
+        *disk = (struct scsi_disk) {
+                .node = open(nodes->reset_node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY),
+                .state = -EBADF,
+                .block_size = nodes->block_size,
+        };
+        r = disk->node < 0 ? -errno : 0;
+        if (r == 0) {
+                disk->state = open_state(nodes);
+                r = disk->state < 0 ? disk->state : 0;
+        }
+        if (r == 0) {
+                disk->pt = construct_scsi_pt_obj_with_fd(disk->node, 0);
+                disk->block = calloc(1, disk->block_size);
+                r = disk->pt && disk->block ? 0 : -ENOMEM;
+        }
+        if (r < 0)
+                scsi_close(disk);
+        return r;
+}
+
+void scsi_close(struct scsi_disk *disk) {
+        assert(disk);
+
+        if (disk->pt)
+                destruct_scsi_pt_obj(disk->pt);
+        free(disk->block);
+        if (disk->block_size > 0) { /* else it was never opened */
+                (void) safe_close(disk->node);
+                (void) safe_close(disk->state);
+        }
+        *disk = (struct scsi_disk) { .node = -EBADF, .state = -EBADF };
+}
+
+int scsi_lun_reset(struct scsi_disk *disk) {
+        int kind = SG_SCSI_RESET_DEVICE | SG_SCSI_RESET_NO_ESCALATE;
+
+        assert(disk);
+
+        return ioctl(disk->node, SG_SCSI_RESET, &kind) < 0 ? -errno : 0;
+}
+
+int scsi_set_offline(struct scsi_disk *disk) {
+        assert(disk);
+
+        return write_attribute(disk->state, "offline\n"); /* it wants the newline */
+}
+
+int scsi_set_running(struct scsi_disk *disk) {
+        assert(disk);
+
+        return write_attribute(disk->state, "running\n");
+}
+
+/* 1: a unit attention, ask again. */
+static int judge_sense(const uint8_t *sense, int n) {
+        switch (sg_err_category_sense(sense, n)) {
+        case SG_LIB_CAT_UNIT_ATTENTION:
+                return 1;
+        case SG_LIB_CAT_NOT_READY:
+        case SG_LIB_CAT_ABORTED_COMMAND:
+                return -EIO;
+        default:
+                return 0;
+        }
+}
+
+static int read_block(struct scsi_disk *disk) {
+        static const uint8_t cdb[10] = { READ_10, [8] = 1 };
+        uint8_t sense[SENSE_SIZE] = {};
+
+        clear_scsi_pt_obj(disk->pt);
+        set_scsi_pt_cdb(disk->pt, cdb, sizeof(cdb));
+        set_scsi_pt_sense(disk->pt, sense, sizeof(sense));
+        set_scsi_pt_data_in(disk->pt, disk->block, (int) disk->block_size);
+        if (do_scsi_pt(disk->pt, disk->node, PROBE_SECONDS, 0) != 0)
+                return -EIO;
+
+        switch (get_scsi_pt_result_category(disk->pt)) {
+        case SCSI_PT_RESULT_GOOD:
+                return 0;
+        case SCSI_PT_RESULT_SENSE:
+                return judge_sense(sense, get_scsi_pt_sense_len(disk->pt));
+        default: /* a status without sense, such as busy; or the transport lost it */
+                return -EIO;
+        }
+}
+
+int scsi_probe(struct scsi_disk *disk) {
+        assert(disk);
+
+        for (int i = 0; i < ATTENTIONS_MAX; i++) {
+                int r = read_block(disk);
+
+                if (r <= 0)
+                        return r;
+        }
+        return -EIO;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/base/log.h"
+#include "agent/base/time-util.h"
+
+/* Wake-ups later than this were not ours to be late: the guest or the agent did not run. */
+#define GAP (3 * SAMPLE_INTERVAL)
+
+/* Two wake-ups are never closer than this. */
+#define TICK_MIN (10 * USEC_PER_MSEC)
+
+bool agent_is_calm(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (d->ladder.state != INCIDENT_HEALTHY && d->ladder.state != INCIDENT_FAILED)
+                        return false;
+        return true;
+}
+
+struct disk *agent_find(struct agent *agent, const char *name) {
+        for (struct disk *d = agent->disks; d; d = d->next)
+                if (strcmp(d->id.name, name) == 0)
+                        return d;
+        return NULL;
+}
+
+/* Between an act and its outcome, every moment counts. */
+static usec_t interval(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (d->ladder.state == INCIDENT_SETTLING || d->ladder.state == INCIDENT_DRAINING ||
+                    d->ladder.state == INCIDENT_RECOVERED)
+                        return SAMPLE_INTERVAL_SHORT;
+        return SAMPLE_INTERVAL;
+}
+
+/* What was due at the last wake-up has been looked at; if it led to nothing, the next sample may. */
+static usec_t earlier(const struct agent *agent, usec_t next, usec_t due) {
+        return due > agent->ticked ? MIN(next, due) : next;
+}
+
+void agent_arm(struct agent *agent) {
+        usec_t next = agent->ticked + interval(agent);
+        int r;
+
+        for (const struct disk *d = agent->disks; d; d = d->next) {
+                next = earlier(agent, next, d->symptom.next);
+                next = earlier(agent, next, d->ladder.deadline);
+        }
+        next = MAX(next, agent->ticked + TICK_MIN);
+        r = sd_event_source_set_time(agent->timer, next);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(agent->timer, SD_EVENT_ONESHOT);
+        if (r < 0) /* without the timer nothing is guarded: let systemd start us anew */
+                (void) sd_event_exit(agent->event, r);
+}
+
+static void leave_out_gap(struct agent *agent, usec_t gap) {
+        log_warning("did not run for %s; that time is not counted",
+                    format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, gap));
+        for (struct disk *d = agent->disks; d; d = d->next)
+                ladder_shift(&d->ladder, gap);
+}
+
+static void feed_watchdog(struct agent *agent, usec_t now) {
+        if (agent->watchdog == USEC_INFINITY || now - agent->fed < agent->watchdog / 2)
+                return;
+        notify_send(agent->notify, "WATCHDOG=1");
+        agent->fed = now;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct agent *agent = userdata;
+        usec_t now = now_monotonic();
+
+        (void) source, (void) usec;
+        if (now - agent->ticked > GAP)
+                leave_out_gap(agent, now - agent->ticked - SAMPLE_INTERVAL);
+        agent->ticked = now;
+
+        domain_tick(agent, now);
+        for (struct disk *d = agent->disks; d; d = d->next)
+                incident_tick(d, now);
+        if (agent->mounts_stale)
+                disk_refresh_mounts(agent);
+        feed_watchdog(agent, now);
+        agent_arm(agent);
+        return 0;
+}
+
+static int on_udev(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct agent *agent = userdata;
+
+        (void) source, (void) fd, (void) events;
+        udev_watch_dispatch(agent->udev);
+        return 0;
+}
+
+static int on_mountinfo(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        (void) source, (void) fd, (void) events;
+        disk_refresh_mounts(userdata);
+        return 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        struct agent *agent = userdata;
+
+        (void) source, (void) si;
+        return sd_event_exit(agent->event, 0);
+}
+
+static void udev_appeared(const struct disk_found *found, void *userdata) {
+        disk_appeared(userdata, found);
+}
+
+static void udev_vanished(dev_t devnum, void *userdata) {
+        disk_vanished(userdata, devnum);
+}
+
+static void udev_unfit(const char *name, const char *reason, void *userdata) {
+        (void) userdata;
+        log_warning("%s: has the tag, but cannot be guarded: %s", name, reason);
+}
+
+static const struct udev_callbacks udev_callbacks = {
+        .appeared = udev_appeared,
+        .vanished = udev_vanished,
+        .unfit = udev_unfit,
+};
+
+static uint64_t bus_dropped(void *userdata) {
+        (void) userdata;
+        return log_dropped();
+}
+
+static void bus_status(void *userdata, struct bus_status *status) {
+        struct agent *agent = userdata;
+        usec_t now = now_monotonic();
+
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                disk_describe(d, now, status);
+}
+
+static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
+                     const char **ret_reason) {
+        struct agent *agent = userdata;
+        struct disk *disk = agent_find(agent, name);
+        int r;
+
+        if (!disk)
+                return -ENODEV;
+        r = incident_request(disk, force, call, ret_reason);
+        agent_arm(agent);
+        return r;
+}
+
+static const struct bus_ops bus_ops = {
+        .dropped = bus_dropped,
+        .status = bus_status,
+        .reset = bus_reset,
+};
+
+static int start_bus(struct agent *agent) {
+        const struct bus_config config = {
+                .path = BUS_SOCKET,
+                .version = UNHANG_VERSION,
+                .ops = &bus_ops,
+                .userdata = agent,
+        };
+
+        return bus_server_new(agent->event, &config, &agent->bus);
+}
+
+static int start_signals(struct agent *agent) {
+        static const int signals[] = { SIGTERM, SIGINT };
+        sigset_t mask;
+
+        (void) sigemptyset(&mask);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaddset(&mask, signals[i]);
+        if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
+                return -errno;
+        /* Executors are reaped by the kernel; that they ended is seen on their sockets. */
+        if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
+                return -errno;
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
+                int r = sd_event_add_signal(agent->event, NULL, signals[i], on_signal, agent);
+
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int start_timer(struct agent *agent) {
+        int r;
+
+        agent->ticked = now_monotonic();
+        r = sd_event_add_time(agent->event, &agent->timer, CLOCK_MONOTONIC,
+                              agent->ticked + SAMPLE_INTERVAL, TICK_MIN, on_tick, agent);
+        return r < 0 ? r : sd_event_source_set_exit_on_failure(agent->timer, true);
+}
+
+static int start_mounts(struct agent *agent) {
+        agent->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+        if (agent->mountinfo < 0)
+                return -errno;
+        /* proc(5): a change of the mounts is an exceptional condition. */
+        return sd_event_add_io(agent->event, NULL, agent->mountinfo, EPOLLPRI, on_mountinfo,
+                               agent);
+}
+
+static int start_udev(struct agent *agent) {
+        int r;
+
+        r = udev_watch_new(&udev_callbacks, agent, &agent->udev);
+        if (r < 0)
+                return r;
+        r = sd_event_add_io(agent->event, NULL, udev_watch_fd(agent->udev), EPOLLIN, on_udev,
+                            agent);
+        if (r < 0)
+                return r;
+        /* Listening already: what appears meanwhile is seen twice rather than never. */
+        return udev_watch_enumerate(agent->udev);
+}
+
+static int failed(const char *what, int r) {
+        log_error("cannot start: %s: %s", what, strerror(-r));
+        return r;
+}
+
+static int start(struct agent *agent) {
+        int r;
+
+        if ((r = sd_event_new(&agent->event)) < 0)
+                return failed("event loop", r);
+        if ((r = start_signals(agent)) < 0)
+                return failed("signals", r);
+        if ((r = start_timer(agent)) < 0)
+                return failed("timer", r);
+        if ((r = start_bus(agent)) < 0)
+                return failed(BUS_SOCKET, r);
+        if ((r = start_mounts(agent)) < 0)
+                return failed("/proc/self/mountinfo", r);
+        if ((r = start_udev(agent)) < 0)
+                return failed("udev", r);
+        return 0;
+}
+
+/* What is healthy has nothing to tell a later daemon; what is not, keeps its file. */
+static void stop(struct agent *agent) {
+        struct disk *disk;
+
+        agent->bus = bus_server_free(agent->bus);
+        while ((disk = agent->disks)) {
+                agent->disks = disk->next;
+                if (disk->ladder.state == INCIDENT_HEALTHY)
+                        state_file_remove(&disk->state);
+                (void) disk_free(disk);
+        }
+        while (agent->domains) {
+                struct domain *domain = agent->domains;
+
+                agent->domains = domain->next;
+                (void) domain_free(domain);
+        }
+        agent->udev = udev_watch_free(agent->udev);
+        agent->mountinfo = safe_close(agent->mountinfo);
+        agent->timer = sd_event_source_unref(agent->timer);
+        agent->event = sd_event_unref(agent->event);
+        agent->notify = safe_close(agent->notify);
+}
+
+int agent_run(struct agent *agent) {
+        int r;
+
+        assert(agent);
+
+        agent->mountinfo = -EBADF;
+        agent->notify = notify_open(&agent->watchdog);
+        r = start(agent);
+        if (r >= 0) {
+                notify_send(agent->notify, "READY=1");
+                r = sd_event_loop(agent->event);
+        }
+        notify_send(agent->notify, "STOPPING=1");
+        stop(agent);
+        return r;
+}

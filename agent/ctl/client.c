@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The socket is connected by hand rather than by sd_bus_set_address(), for its errors are what a
+ * person has to be told: no daemon, not root, no answer. */
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-bus.h>
+
+#include "agent/base/time-util.h"
+#include "agent/ctl/client.h"
+
+struct client {
+        sd_bus *bus;
+};
+
+struct client *client_free(struct client *client) {
+        if (!client)
+                return NULL;
+
+        (void) sd_bus_close_unref(client->bus);
+        free(client);
+        return NULL;
+}
+
+static int socket_connect(const char *path) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        _cleanup_close_ int fd = -EBADF;
+
+        if (strlen(path) >= sizeof(address.sun_path))
+                return -ENAMETOOLONG;
+        strcpy(address.sun_path, path);
+
+        /* Non-blocking: connect() would wait for ever for a stopped daemon with a full backlog. */
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fd < 0)
+                return -errno;
+        if (connect(fd, (const struct sockaddr *) &address, sizeof(address)) < 0)
+                return -errno;
+        return take_fd(&fd);
+}
+
+/* What sd-bus and the kernel say when the other side hangs up depends on who noticed it first. */
+static int hung_up(int error) {
+        switch (error) {
+
+        case -ENOTCONN:
+        case -EPIPE:
+        case -ESHUTDOWN:
+                return -ECONNRESET;
+
+        default:
+                return error;
+        }
+}
+
+static int wait_until_ready(sd_bus *bus, usec_t deadline) {
+        for (;;) {
+                usec_t now;
+                int r;
+
+                r = sd_bus_is_ready(bus);
+                if (r != 0)
+                        return r < 0 ? hung_up(r) : 0;
+
+                r = sd_bus_process(bus, NULL);
+                if (r < 0)
+                        return hung_up(r);
+                if (r > 0)
+                        continue;
+
+                now = now_monotonic();
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+                r = sd_bus_wait(bus, deadline - now);
+                if (r < 0 && r != -EINTR)
+                        return hung_up(r);
+        }
+}
+
+int client_connect(const char *path, usec_t timeout, struct client **ret) {
+        _cleanup_(client_freep) struct client *client = NULL;
+        usec_t deadline = now_monotonic() + timeout;
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        assert(path && ret);
+
+        fd = socket_connect(path);
+        if (fd < 0)
+                return fd;
+
+        client = calloc(1, sizeof(*client));
+        if (!client)
+                return -ENOMEM;
+        r = sd_bus_new(&client->bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_fd(client->bus, fd, fd);
+        if (r < 0)
+                return r;
+        (void) take_fd(&fd);
+        r = sd_bus_start(client->bus);
+        if (r < 0)
+                return hung_up(r);
+        r = wait_until_ready(client->bus, deadline);
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(client);
+        return 0;
+}
+
+static int read_disk(sd_bus_message *m, struct disk_report *ret) {
+        return sd_bus_message_read(m, "(" BUS_DISK_TYPE ")", &ret->name, &ret->address,
+                                   &ret->serial, &ret->state, &ret->outstanding, &ret->detail,
+                                   &ret->quiet, &ret->limit, &ret->last_act, &ret->last_outcome,
+                                   &ret->last_ago, &ret->mounts);
+}
+
+static int read_disks(sd_bus_message *m, struct disk_report **ret, size_t *ret_n) {
+        _cleanup_free_ struct disk_report *disks = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(" BUS_DISK_TYPE ")");
+        if (r < 0)
+                return -EPROTO;
+        for (;;) {
+                struct disk_report disk, *grown;
+
+                r = read_disk(m, &disk);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+
+                grown = reallocarray(disks, n + 1, sizeof(*disks));
+                if (!grown)
+                        return -ENOMEM;
+                disks = grown;
+                disks[n++] = disk;
+        }
+        *ret = TAKE_PTR(disks);
+        *ret_n = n;
+        return 0;
+}
+
+/* What a failed call means: a D-Bus error that says "unknown" comes from another version. */
+static int call_error(int r, const sd_bus_error *error) {
+        if (sd_bus_error_has_names(error, SD_BUS_ERROR_UNKNOWN_METHOD, SD_BUS_ERROR_UNKNOWN_OBJECT,
+                                   SD_BUS_ERROR_UNKNOWN_INTERFACE, SD_BUS_ERROR_INVALID_ARGS))
+                return -EPROTO;
+        return hung_up(r);
+}
+
+int client_status(struct client *client, usec_t timeout, struct client_status *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        struct client_status status = {};
+        int r;
+
+        assert(client && ret);
+
+        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
+                                           "Status");
+        if (r < 0)
+                return hung_up(r);
+        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
+        if (r < 0)
+                return call_error(r, &error);
+
+        r = sd_bus_message_read(answer, "st", &status.version, &status.dropped);
+        if (r < 0)
+                return -EPROTO;
+        r = read_disks(answer, &status.disks, &status.n_disks);
+        if (r < 0)
+                return r;
+
+        status.answer = TAKE_PTR(answer);
+        *ret = status;
+        return 0;
+}
+
+void client_status_done(struct client_status *status) {
+        assert(status);
+
+        free(status->disks);
+        (void) sd_bus_message_unref(status->answer);
+        *status = (struct client_status) {};
+}
+
+static bool named(const char *disk, char *const *names, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(disk, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+const char *client_status_select(struct client_status *status, char *const *names, size_t n) {
+        size_t kept = 0;
+
+        assert(status && (names || n == 0));
+
+        for (size_t i = 0; i < status->n_disks; i++)
+                if (named(status->disks[i].name, names, n))
+                        status->disks[kept++] = status->disks[i];
+        status->n_disks = kept;
+
+        for (size_t i = 0; i < n; i++) {
+                size_t j = 0;
+
+                while (j < kept && strcmp(status->disks[j].name, names[i]) != 0)
+                        j++;
+                if (j == kept)
+                        return names[i];
+        }
+        return NULL;
+}
+
+static int reset_take(struct client_reset *ret, const char *outcome, const char *text) {
+        struct client_reset reset = {
+                .outcome = outcome ? strdup(outcome) : NULL,
+                .text = strdup(text),
+        };
+
+        if (!reset.text || (outcome && !reset.outcome)) {
+                client_reset_done(&reset);
+                return -ENOMEM;
+        }
+        *ret = reset;
+        return outcome ? CLIENT_ENDED : CLIENT_REFUSED;
+}
+
+int client_reset(struct client *client, const char *disk, bool force, usec_t timeout,
+                 struct client_reset *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        const char *outcome, *text;
+        int r;
+
+        assert(client && disk && ret);
+
+        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
+                                           "Reset");
+        if (r < 0)
+                return hung_up(r);
+        r = sd_bus_message_append(call, "sb", disk, (int) force);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
+        if (sd_bus_error_has_names(&error, BUS_ERROR_REFUSED, BUS_ERROR_NO_SUCH_DISK))
+                return reset_take(ret, NULL, error.message ?: error.name);
+        if (r < 0)
+                return call_error(r, &error);
+
+        r = sd_bus_message_read(answer, "ss", &outcome, &text);
+        if (r < 0)
+                return -EPROTO;
+        return reset_take(ret, outcome, text);
+}
+
+void client_reset_done(struct client_reset *reset) {
+        assert(reset);
+
+        free(reset->outcome);
+        free(reset->text);
+        *reset = (struct client_reset) {};
+}

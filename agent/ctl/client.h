@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The command line's end of the private socket (include/bus.h). Synchronous: each call returns with
+ * the answer, an error, or when its time is over. Prints nothing, and looks at no disk. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/base/macro.h"
+#include "include/bus.h"
+
+struct sd_bus_message;
+struct client;
+
+/* The answer to Status(). The texts live in the answer itself: they are valid until
+ * client_status_done(). */
+struct client_status {
+        struct sd_bus_message *answer;
+        const char *version; /* of the daemon */
+        uint64_t dropped;    /* log lines that the journal did not take */
+        struct disk_report *disks;
+        size_t n_disks;
+};
+
+enum client_verdict {
+        CLIENT_ENDED = 0, /* carried out, or tried: outcome and text say what came of it */
+        CLIENT_REFUSED,   /* not begun: text says why */
+};
+
+/* The answer to Reset(). Texts are owned: client_reset_done(). */
+struct client_reset {
+        char *outcome; /* NULL when refused */
+        char *text;
+};
+
+/* Connects to the daemon's socket at PATH, waiting at most TIMEOUT microseconds. Returns 0 and the
+ * client, owned by the caller; -ENOENT or -ECONNREFUSED: no daemon is there; -EACCES or -EPERM: not
+ * root; -ECONNRESET: it closed the connection, as it does when it has too many; -ETIMEDOUT or
+ * -EAGAIN: it does not answer; -ENAMETOOLONG; -ENOMEM; or another errno. */
+int client_connect(const char *path, usec_t timeout, struct client **ret) _must_check_;
+
+/* Closes the connection. Takes NULL. Returns NULL. */
+struct client *client_free(struct client *client);
+
+/* Asks for the state of all disks. Returns 0; -ETIMEDOUT: no answer within TIMEOUT microseconds;
+ * -ECONNRESET: the daemon went away; -EPROTO: the answer is not what this version of unhang
+ * understands; or another errno. On failure *ret is left alone. */
+int client_status(struct client *client, usec_t timeout, struct client_status *ret) _must_check_;
+
+/* Frees what STATUS holds. A zeroed one is fine. */
+void client_status_done(struct client_status *status);
+
+/* Keeps of the disks only those named; N is the number of NAMES. Returns the first name of which
+ * there is no disk, NULL when all are there. */
+const char *client_status_select(struct client_status *status, char *const *names, size_t n);
+
+/* Asks for a reset of DISK ("sda") and waits until it has ended. Returns an enum client_verdict and
+ * fills *ret in; or a negative errno, as client_status(). After one the reset may be under way. */
+int client_reset(struct client *client, const char *disk, bool force, usec_t timeout,
+                 struct client_reset *ret) _must_check_;
+
+/* Frees what RESET holds. A zeroed one is fine. */
+void client_reset_done(struct client_reset *reset);
+
+static inline void client_freep(struct client **client) {
+        *client = client_free(*client);
+}

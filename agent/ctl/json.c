@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/ctl/client.h"
+#include "agent/ctl/json.h"
+#include "agent/ctl/table.h"
+
+/* Writes the character at P, which is not the end; returns its length. */
+static size_t put_char(FILE *f, const char *p) {
+        size_t n = bus_char_length(p);
+
+        if (n == 0) {
+                (void) fputs("\\ufffd", f);
+                return 1;
+        }
+        if (*p == '"' || *p == '\\')
+                (void) fprintf(f, "\\%c", *p);
+        else if (n == 1 && ((unsigned char) *p < 0x20 || *p == 0x7f))
+                (void) fprintf(f, "\\u%04x", (unsigned) *p);
+        else
+                (void) fwrite(p, 1, n, f);
+        return n;
+}
+
+void json_put_string(FILE *f, const char *text) {
+        assert(f && text);
+
+        (void) fputc('"', f);
+        while (*text)
+                text += put_char(f, text);
+        (void) fputc('"', f);
+}
+
+static void put_text(FILE *f, const char *key, const char *text) {
+        (void) fprintf(f, "\"%s\":", key);
+        json_put_string(f, text);
+        (void) fputc(',', f);
+}
+
+/* As put_text(), for a text that is "-" when there is none. */
+static void put_optional(FILE *f, const char *key, const char *text) {
+        if (*text == '\0' || strcmp(text, "-") == 0)
+                (void) fprintf(f, "\"%s\":null,", key);
+        else
+                put_text(f, key, text);
+}
+
+static void put_usec(FILE *f, const char *key, usec_t t) {
+        if (t == USEC_INFINITY)
+                (void) fprintf(f, "\"%s\":null,", key);
+        else
+                (void) fprintf(f, "\"%s\":%" PRIu64 ",", key, t);
+}
+
+static void put_disk(FILE *f, const struct disk_report *d) {
+        (void) fputc('{', f);
+        put_text(f, "name", d->name);
+        put_text(f, "address", d->address);
+        put_text(f, "serial", d->serial);
+        put_text(f, "state", d->state);
+        (void) fprintf(f, "\"healthy\":%s,\"in_flight\":%" PRIu32 ",",
+                       disk_healthy(d) ? "true" : "false", d->outstanding);
+        put_text(f, "detail", d->detail);
+        put_usec(f, "quiet_usec", d->quiet);
+        put_usec(f, "limit_usec", d->limit);
+        put_optional(f, "last_act", d->last_act);
+        put_optional(f, "last_outcome", d->last_outcome);
+        put_usec(f, "last_ago_usec", d->last_ago);
+        (void) fprintf(f, "\"mounts\":%" PRIu32 "}", d->mounts);
+}
+
+void json_print(FILE *f, const struct client_status *status) {
+        assert(f && status);
+
+        (void) fputc('{', f);
+        put_text(f, "version", status->version);
+        (void) fprintf(f, "\"dropped\":%" PRIu64 ",\"disks\":[", status->dropped);
+        for (size_t i = 0; i < status->n_disks; i++) {
+                (void) fputs(i > 0 ? ",\n" : "\n", f);
+                put_disk(f, &status->disks[i]);
+        }
+        (void) fputs(status->n_disks > 0 ? "\n]}\n" : "]}\n", f);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdio.h>
+
+struct client_status;
+
+/* Writes STATUS to F as one JSON object, UTF-8, one disk a line. Times are microseconds, in keys
+ * that end in _usec; what does not apply is null (a time that is infinite, an act that never was).
+ * The keys are promised in unhang(1). Write errors stay in F. */
+void json_print(FILE *f, const struct client_status *status);
+
+/* Writes TEXT as a JSON string with its quotes. Whatever bytes it has, the result is valid JSON and
+ * valid UTF-8: a byte that is not UTF-8 becomes U+FFFD. */
+void json_put_string(FILE *f, const char *text);

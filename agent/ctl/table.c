@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/base/macro.h"
+#include "agent/base/time-util.h"
+#include "agent/ctl/table.h"
+
+#define CELL_MAX 256
+
+#define ANSI_NORMAL "\033[0m"
+#define ANSI_GREEN "\033[0;32m"
+#define ANSI_YELLOW "\033[0;1;33m"
+#define ANSI_RED "\033[0;1;31m"
+
+static const struct state_look {
+        const char *state;
+        bool healthy;
+        const char *colour;
+} looks[] = {
+        { "healthy", true, ANSI_GREEN },
+        { "recovered", true, ANSI_GREEN },
+        { "suspect", false, ANSI_YELLOW },
+        { "acting", false, ANSI_YELLOW },
+        { "settling", false, ANSI_YELLOW },
+        { "failing", false, ANSI_RED },
+        { "failed", false, ANSI_RED },
+        { "stuck", false, ANSI_RED },
+        /* A state that a later daemon may know: not healthy, as far as we can tell. */
+        { NULL, false, ANSI_RED },
+};
+
+static const struct state_look *look_find(const char *state) {
+        const struct state_look *l = looks;
+
+        while (l->state && strcmp(l->state, state) != 0)
+                l++;
+        return l;
+}
+
+bool disk_healthy(const struct disk_report *disk) {
+        assert(disk);
+
+        return look_find(disk->state)->healthy;
+}
+
+/* Length of the character at P if it may go to a terminal, else 0. */
+static size_t printable(const char *p) {
+        const unsigned char *s = (const unsigned char *) p;
+
+        if (s[0] < 0x20 || s[0] == 0x7f)
+                return 0;
+        /* U+0080 to U+009F are controls too; one of them is "ESC [" in a single character. */
+        if (s[0] == 0xc2 && s[1] < 0xa0)
+                return 0;
+        return bus_char_length(p);
+}
+
+void table_put_text(FILE *f, const char *text) {
+        assert(f && text);
+
+        while (*text) {
+                size_t n = printable(text);
+
+                if (n == 0) {
+                        /* One '?' for one character, whole or broken. */
+                        n = MAX(bus_char_length(text), 1U);
+                        (void) fputc('?', f);
+                } else
+                        (void) fwrite(text, 1, n, f);
+                text += n;
+        }
+}
+
+/* How many characters table_put_text() writes: the width, but for wide and combining ones. */
+static size_t text_width(const char *text) {
+        size_t width = 0;
+
+        for (; *text; width++)
+                text += MAX(bus_char_length(text), 1U);
+        return width;
+}
+
+static bool none(const char *text) {
+        return *text == '\0' || strcmp(text, "-") == 0;
+}
+
+/* For people: no fractions, but for what would then be nothing. */
+static const char *format_rough(char *buf, size_t size, usec_t t) {
+        if (t >= USEC_PER_SEC && t != USEC_INFINITY)
+                t -= t % USEC_PER_SEC;
+        return format_usec(buf, size, t);
+}
+
+static const char *cell_name(const struct disk_report *d, _unused_ char *buf) {
+        return d->name;
+}
+
+static const char *cell_address(const struct disk_report *d, _unused_ char *buf) {
+        return d->address;
+}
+
+static const char *cell_serial(const struct disk_report *d, _unused_ char *buf) {
+        return *d->serial ? d->serial : "-";
+}
+
+static const char *cell_state(const struct disk_report *d, _unused_ char *buf) {
+        return d->state;
+}
+
+static const char *cell_in_flight(const struct disk_report *d, char *buf) {
+        (void) snprintf(buf, CELL_MAX, "%" PRIu32, d->outstanding);
+        return buf;
+}
+
+static const char *cell_quiet(const struct disk_report *d, char *buf) {
+        return format_rough(buf, CELL_MAX, d->quiet);
+}
+
+static const char *cell_limit(const struct disk_report *d, char *buf) {
+        return format_usec(buf, CELL_MAX, d->limit);
+}
+
+static const char *cell_mounts(const struct disk_report *d, char *buf) {
+        (void) snprintf(buf, CELL_MAX, "%" PRIu32, d->mounts);
+        return buf;
+}
+
+static const char *cell_last_act(const struct disk_report *d, char *buf) {
+        char ago[FORMAT_USEC_MAX];
+
+        if (none(d->last_act) || d->last_ago == USEC_INFINITY)
+                return "-";
+        (void) snprintf(buf, CELL_MAX, "%s%s%s, %s ago", d->last_act,
+                        none(d->last_outcome) ? "" : ": ",
+                        none(d->last_outcome) ? "" : d->last_outcome,
+                        format_rough(ago, sizeof(ago), d->last_ago));
+        return buf;
+}
+
+/* A cell returns its text: one of the disk's own, or what it made in BUF (CELL_MAX bytes). */
+static const struct column {
+        const char *title;
+        const char *(*cell)(const struct disk_report *d, char *buf);
+} columns[] = {
+        { "DISK", cell_name },
+        { "ADDRESS", cell_address },
+        { "SERIAL", cell_serial },
+        { "STATE", cell_state },
+        { "IN FLIGHT", cell_in_flight },
+        { "QUIET", cell_quiet },
+        { "LIMIT", cell_limit },
+        { "MOUNTS", cell_mounts },
+        { "LAST ACT", cell_last_act },
+};
+
+#define N_COLUMNS ELEMENTSOF(columns)
+
+static void put_cell(FILE *f, const char *text, size_t width, const char *colour) {
+        size_t used = text_width(text);
+
+        if (colour)
+                (void) fputs(colour, f);
+        table_put_text(f, text);
+        if (colour)
+                (void) fputs(ANSI_NORMAL, f);
+        /* Nothing is padded at the end of a line, where width is 0. */
+        if (width > 0)
+                (void) fprintf(f, "%*s", (int) (width - used + 2), "");
+}
+
+static void put_details(FILE *f, const struct disk_report *disks, size_t n) {
+        bool first = true;
+
+        for (size_t i = 0; i < n; i++) {
+                if (*disks[i].detail == '\0')
+                        continue;
+                if (first)
+                        (void) fputc('\n', f);
+                first = false;
+                table_put_text(f, disks[i].name);
+                (void) fputs(": ", f);
+                table_put_text(f, disks[i].detail);
+                (void) fputc('\n', f);
+        }
+}
+
+void table_print(FILE *f, const struct disk_report *disks, size_t n, bool colour) {
+        size_t width[N_COLUMNS];
+        char buf[CELL_MAX];
+
+        assert(f && (disks || n == 0));
+
+        if (n == 0)
+                return;
+
+        for (size_t c = 0; c < N_COLUMNS; c++) {
+                width[c] = strlen(columns[c].title);
+                for (size_t i = 0; i < n; i++)
+                        width[c] = MAX(width[c], text_width(columns[c].cell(&disks[i], buf)));
+        }
+        width[N_COLUMNS - 1] = 0;
+
+        for (size_t c = 0; c < N_COLUMNS; c++)
+                put_cell(f, columns[c].title, width[c], NULL);
+        (void) fputc('\n', f);
+
+        for (size_t i = 0; i < n; i++) {
+                for (size_t c = 0; c < N_COLUMNS; c++)
+                        put_cell(f, columns[c].cell(&disks[i], buf), width[c],
+                                 colour && columns[c].cell == cell_state
+                                                 ? look_find(disks[i].state)->colour
+                                                 : NULL);
+                (void) fputc('\n', f);
+        }
+        put_details(f, disks, n);
+}
+
+void table_describe_reset(FILE *f, const struct disk_report *disk) {
+        char quiet[FORMAT_USEC_MAX];
+
+        assert(f && disk);
+
+        (void) fputs("LUN reset of ", f);
+        table_put_text(f, disk->name);
+        (void) fputs(" (", f);
+        table_put_text(f, disk->address);
+        if (*disk->serial) {
+                (void) fputs(", serial ", f);
+                table_put_text(f, disk->serial);
+        }
+        (void) fprintf(f, "), %" PRIu32 " request%s in flight, ", disk->outstanding,
+                       disk->outstanding == 1 ? "" : "s");
+        if (disk->quiet > 0)
+                (void) fprintf(f, "nothing completed for %s. ",
+                               format_rough(quiet, sizeof(quiet), disk->quiet));
+        else if (disk_healthy(disk))
+                (void) fputs("no sign of a hang. ", f);
+        else {
+                (void) fputs("state ", f);
+                table_put_text(f, disk->state);
+                (void) fputs(". ", f);
+        }
+        (void) fprintf(f, "%" PRIu32 " mounted filesystem%s. ", disk->mounts,
+                       disk->mounts == 1 ? "" : "s");
+        (void) fprintf(f, "All disks of SCSI host %.*s wait until it has returned.",
+                       (int) strspn(disk->address, "0123456789"), disk->address);
+}

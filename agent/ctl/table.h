@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* Disks as a person reads them. Pure: what is given is written to F, nothing else is looked at.
+ * Control characters are shown as '?': a serial comes from the hypervisor and must not be able to
+ * drive a terminal. Write errors stay in F for the caller to find (ferror()). */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "include/bus.h"
+
+/* Whether DISK needs nobody's attention: its state is healthy or recovered. */
+bool disk_healthy(const struct disk_report *disk);
+
+/* Writes a table with one line per disk, and below it one line per disk that has a detail. With
+ * COLOUR the state is coloured. N is the number of DISKS; nothing is written for 0. */
+void table_print(FILE *f, const struct disk_report *disks, size_t n, bool colour);
+
+/* Writes what a reset of DISK will do and to whom, in full sentences on one line without its end:
+ * what a person reads before saying yes. */
+void table_describe_reset(FILE *f, const struct disk_report *disk);
+
+/* Writes TEXT, control characters shown as '?', bytes that are not UTF-8 too. */
+void table_put_text(FILE *f, const char *text);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What `unhang` can be told to do. Each returns what the program exits with. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+/* Promised to scripts in unhang(1): never give one another meaning. */
+enum verb_result {
+        VERB_OK = 0,
+        VERB_ERROR = 1,         /* something failed, or the daemon or the person refused */
+        VERB_USAGE = 2,         /* the command line makes no sense */
+        VERB_NOT_RUNNING = 3,   /* no daemon on the socket */
+        VERB_UNHEALTHY = 4,     /* status: some disk shown needs attention */
+        VERB_NOT_RECOVERED = 5, /* reset: done or tried, but the I/O did not come back */
+};
+
+struct verb_context {
+        const char *socket; /* BUS_SOCKET but in tests */
+        FILE *in;           /* where a person answers */
+        FILE *out;          /* results */
+        FILE *err;          /* complaints, and the question to the person */
+        bool json;          /* status: for programs */
+        bool force;         /* reset: a healthy disk too */
+        bool yes;           /* reset: do not ask */
+};
+
+/* Shows all disks, or the N named in DISKS ("sda" or "/dev/sda"; the array may be changed). Returns
+ * VERB_OK, VERB_ERROR, VERB_USAGE, VERB_NOT_RUNNING or VERB_UNHEALTHY. */
+enum verb_result verb_status(const struct verb_context *c, char **disks, size_t n);
+
+/* Has the daemon reset DISK ("sda" or "/dev/sda") and waits for what comes of it; asks before,
+ * unless told not to. Returns VERB_OK only if the I/O came back, or VERB_ERROR, VERB_USAGE,
+ * VERB_NOT_RUNNING or VERB_NOT_RECOVERED. */
+enum verb_result verb_reset(const struct verb_context *c, const char *disk);

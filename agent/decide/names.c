@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "agent/decide/names.h"
+
+static const char *const step_names[_STEP_MAX] = {
+        [STEP_NONE] = "-",
+        [STEP_LUN_RESET] = "lun-reset",
+        [STEP_OFFLINE] = "offline",
+        [STEP_PROBE] = "probe",
+        [STEP_FS_SHUTDOWN] = "shutdown-filesystem",
+        [STEP_FS_UMOUNT] = "unmount",
+        [STEP_RUNNING] = "running",
+        [STEP_FS_MOUNT] = "mount",
+};
+
+static const char *const outcome_names[_OUTCOME_MAX] = {
+        [OUTCOME_NONE] = "-",
+        [OUTCOME_RECOVERED] = "recovered",
+        [OUTCOME_NO_CHANGE] = "no-change",
+        [OUTCOME_REFUSED] = "refused",
+        [OUTCOME_TIMED_OUT] = "timed-out",
+        [OUTCOME_GONE] = "gone",
+        [OUTCOME_FAILED] = "failed",
+};
+
+static const char *const state_names[_INCIDENT_STATE_MAX] = {
+        [INCIDENT_HEALTHY] = "healthy",
+        [INCIDENT_SUSPECT] = "suspect",
+        [INCIDENT_ACTING] = "acting",
+        [INCIDENT_UNCURED] = "uncured",
+        [INCIDENT_SETTLING] = "settling",
+        [INCIDENT_VERIFYING] = "verifying",
+        [INCIDENT_RECOVERED] = "recovered",
+        [INCIDENT_OFFLINING] = "offlining",
+        [INCIDENT_DRAINING] = "draining",
+        [INCIDENT_UNDRAINED] = "undrained",
+        [INCIDENT_SHUTTING] = "shutting",
+        [INCIDENT_UNMOUNTING] = "unmounting",
+        [INCIDENT_BUSY] = "busy",
+        [INCIDENT_FAILED] = "failed",
+        [INCIDENT_RETURNING] = "returning",
+        [INCIDENT_MOUNTING] = "mounting",
+};
+
+static int from_string(const char *const *table, int n, const char *name) {
+        assert(name);
+
+        for (int i = 0; i < n; i++)
+                if (strcmp(table[i], name) == 0)
+                        return i;
+        return -EINVAL;
+}
+
+const char *step_to_string(enum step step) {
+        assert(step < _STEP_MAX);
+
+        return step_names[step];
+}
+
+int step_from_string(const char *name) {
+        return from_string(step_names, _STEP_MAX, name);
+}
+
+const char *outcome_to_string(enum outcome outcome) {
+        assert(outcome < _OUTCOME_MAX);
+
+        return outcome_names[outcome];
+}
+
+const char *incident_state_to_string(enum incident_state state) {
+        assert(state < _INCIDENT_STATE_MAX);
+
+        return state_names[state];
+}
+
+int incident_state_from_string(const char *name) {
+        return from_string(state_names, _INCIDENT_STATE_MAX, name);
+}

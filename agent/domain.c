@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/base/log.h"
+#include "agent/base/time-util.h"
+
+/* A new executor is not forked sooner than this after one died. */
+#define RESPAWN_DELAY (5 * USEC_PER_SEC)
+
+bool domain_is_free(const struct domain *domain) {
+        assert(domain);
+
+        return domain->executor.ready && domain->executor.step == STEP_NONE;
+}
+
+static struct disk *disk_in_slot(const struct domain *domain, unsigned slot) {
+        for (struct disk *d = domain->agent->disks; d; d = d->next)
+                if (d->domain == domain && d->slot == slot)
+                        return d;
+        return NULL;
+}
+
+/* While an act was under way the whole host stood still: nothing that was seen of its disks counts
+ * any more. */
+static void restart_observations(struct domain *domain) {
+        for (struct disk *d = domain->agent->disks; d; d = d->next)
+                if (d->domain == domain)
+                        stall_restart(&d->stall);
+}
+
+static void attached(struct disk *disk, int error) {
+        if (!disk)
+                return;
+        disk->attach_error = error;
+        if (error < 0)
+                log_error("%s (%s): cannot be opened for resets: %s: %s; it is watched only",
+                          disk->id.name, disk->address, disk->nodes.reset_node, strerror(-error));
+}
+
+static void attach_all(struct domain *domain) {
+        for (struct disk *d = domain->agent->disks; d; d = d->next)
+                if (d->domain == domain) {
+                        int r = executor_attach(&domain->executor, d->slot, &d->nodes);
+
+                        if (r < 0)
+                                attached(d, r);
+                }
+}
+
+static void pursue_all(struct agent *agent) {
+        for (struct disk *d = agent->disks; d; d = d->next)
+                incident_pursue(d);
+}
+
+static void on_domain_news(struct domain *domain, const struct executor_report *news, usec_t now) {
+        struct disk *disk = disk_in_slot(domain, news->slot);
+
+        switch (news->news) {
+        case NEWS_READY:
+                break;
+        case NEWS_ATTACHED:
+                attached(disk, news->error);
+                break;
+        case NEWS_DEAD:
+                log_error("host%u: the executor has died; a new one follows", domain->host);
+                domain->respawn_at = now + RESPAWN_DELAY;
+                /* fall through */
+        case NEWS_RETURNED:
+                restart_observations(domain);
+                if (disk && news->step != STEP_NONE)
+                        incident_returned(disk, news->step, news->error, now);
+                break;
+        }
+}
+
+static int on_domain_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct domain *domain = userdata;
+        struct executor_report news;
+        usec_t now = now_monotonic();
+
+        (void) fd, (void) events;
+        while (domain->executor.fd >= 0 && executor_receive(&domain->executor, &news) > 0)
+                on_domain_news(domain, &news, now);
+        if (domain->executor.fd < 0)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        pursue_all(domain->agent);
+        agent_arm(domain->agent);
+        return 0;
+}
+
+static int on_disk_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct disk *disk = userdata;
+        struct executor_report news;
+        usec_t now = now_monotonic();
+
+        (void) fd, (void) events;
+        while (disk->executor.fd >= 0 && executor_receive(&disk->executor, &news) > 0) {
+                if (news.news == NEWS_DEAD) {
+                        log_error("%s (%s): its executor has died; a new one follows",
+                                  disk->id.name, disk->address);
+                        disk->respawn_at = now + RESPAWN_DELAY;
+                }
+                if (news.news != NEWS_READY && news.news != NEWS_ATTACHED &&
+                    news.step != STEP_NONE)
+                        incident_returned(disk, news.step, news.error, now);
+        }
+        if (disk->executor.fd < 0)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        incident_pursue(disk);
+        agent_arm(disk->agent);
+        return 0;
+}
+
+/* Replies come before the timer: a step that has returned is not overdue. */
+static int watch_executor(struct agent *agent, struct executor *executor,
+                          sd_event_io_handler_t handler, void *userdata, sd_event_source **source) {
+        int r;
+
+        *source = sd_event_source_unref(*source);
+        r = sd_event_add_io(agent->event, source, executor->fd, EPOLLIN, handler, userdata);
+        if (r < 0)
+                return r;
+        return sd_event_source_set_priority(*source, SD_EVENT_PRIORITY_IMPORTANT);
+}
+
+static int spawn_for_domain(struct domain *domain) {
+        char name[16], lock[128];
+        int r;
+
+        (void) snprintf(name, sizeof(name), "unhang-host%u", domain->host);
+        (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/host%u.lock", domain->host);
+        r = executor_spawn(name, lock, &domain->executor);
+        if (r < 0)
+                return r;
+        domain->respawn_at = USEC_INFINITY;
+        return watch_executor(domain->agent, &domain->executor, on_domain_readable, domain,
+                              &domain->source);
+}
+
+static int spawn_for_disk(struct disk *disk) {
+        char name[16];
+        int r;
+
+        (void) snprintf(name, sizeof(name), "unhang-%.8s", disk->id.name);
+        r = executor_spawn(name, NULL, &disk->executor);
+        if (r < 0)
+                return r;
+        disk->respawn_at = USEC_INFINITY;
+        r = watch_executor(disk->agent, &disk->executor, on_disk_readable, disk, &disk->source);
+        if (r < 0)
+                return r;
+        return executor_attach(&disk->executor, 0, &disk->nodes);
+}
+
+int domain_own_executor(struct disk *disk) {
+        assert(disk);
+
+        return spawn_for_disk(disk);
+}
+
+struct domain *domain_free(struct domain *domain) {
+        if (domain) {
+                (void) sd_event_source_disable_unref(domain->source);
+                executor_release(&domain->executor);
+                free(domain);
+        }
+        return NULL;
+}
+
+static int find_or_make(struct agent *agent, unsigned host, struct domain **ret) {
+        struct domain *domain;
+        int r;
+
+        for (domain = agent->domains; domain; domain = domain->next)
+                if (domain->host == host) {
+                        *ret = domain;
+                        return 0;
+                }
+
+        domain = calloc(1, sizeof(*domain));
+        if (!domain)
+                return -ENOMEM;
+        domain->agent = agent;
+        domain->host = host;
+        domain->executor.fd = -EBADF;
+        r = spawn_for_domain(domain);
+        if (r < 0) {
+                (void) domain_free(domain);
+                return r;
+        }
+        domain->next = agent->domains;
+        agent->domains = domain;
+        *ret = domain;
+        return 0;
+}
+
+static int take_slot(struct domain *domain, unsigned *ret) {
+        for (unsigned i = 0; i < EXECUTOR_SLOTS; i++) {
+                /* What hangs for a disk that is gone is not to be taken for another's. */
+                if (domain->executor.step != STEP_NONE && domain->executor.slot == i)
+                        continue;
+                if (!(domain->slots[i / 8] & (1U << i % 8))) {
+                        domain->slots[i / 8] |= (uint8_t) (1U << i % 8);
+                        *ret = i;
+                        return 0;
+                }
+        }
+        return -ENOSPC;
+}
+
+int domain_join(struct disk *disk) {
+        struct domain *domain;
+        int r;
+
+        assert(disk && !disk->domain);
+
+        r = find_or_make(disk->agent, disk->id.host, &domain);
+        if (r < 0)
+                return r;
+        r = take_slot(domain, &disk->slot);
+        if (r < 0)
+                return r;
+        disk->domain = domain;
+        if (domain->executor.fd < 0)
+                return 0; /* attached with the others when a new executor is forked */
+        return executor_attach(&domain->executor, disk->slot, &disk->nodes);
+}
+
+void domain_leave(struct disk *disk) {
+        struct domain *domain = disk->domain;
+
+        if (!domain)
+                return;
+        if (domain->executor.fd >= 0)
+                (void) executor_detach(&domain->executor, disk->slot);
+        domain->slots[disk->slot / 8] &= (uint8_t) ~(1U << disk->slot % 8);
+        disk->domain = NULL;
+}
+
+static void log_spawn_error(const char *what, int r) {
+        if (r < 0)
+                log_error("%s: cannot fork an executor: %s", what, strerror(-r));
+}
+
+void domain_tick(struct agent *agent, usec_t now) {
+        for (struct domain *domain = agent->domains; domain; domain = domain->next) {
+                if (now < domain->respawn_at)
+                        continue;
+                domain->respawn_at = now + RESPAWN_DELAY;
+                log_spawn_error("domain", spawn_for_domain(domain));
+                if (domain->executor.fd >= 0)
+                        attach_all(domain);
+        }
+        for (struct disk *disk = agent->disks; disk; disk = disk->next) {
+                if (now < disk->respawn_at)
+                        continue;
+                disk->respawn_at = now + RESPAWN_DELAY;
+                log_spawn_error(disk->id.name, spawn_for_disk(disk));
+        }
+}

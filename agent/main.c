@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
+#include <malloc.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "agent/agent.h"
+#include "agent/base/log.h"
+#include "agent/conf.h"
+
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
+
+/* Heap taken, touched and locked before anything is sick: what libraries allocate later comes out of
+ * it, and the kernel is not asked. */
+#define HEAP_RESERVE ((size_t) 1024 * 1024)
+
+static const char *arg_config = UNHANG_CONFIG;
+
+static void help(void) {
+        printf("unhangd [OPTION...]\n\n"
+               "Brings hung SCSI disks back, or fails them cleanly.\n\n"
+               "  -c --config=FILE   Configuration (default %s)\n"
+               "  -h --help          Show this help\n"
+               "     --version       Show the version\n\n"
+               "See unhangd(8). To see what it does: unhang status\n",
+               UNHANG_CONFIG);
+}
+
+/* 1: go on, 0: done, -EINVAL: usage. */
+static int parse_argv(int argc, char **argv) {
+        enum {
+                ARG_VERSION = 0x100,
+        };
+        static const struct option options[] = {
+                { "config", required_argument, NULL, 'c' },
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, ARG_VERSION },
+                {},
+        };
+        int c;
+
+        while ((c = getopt_long(argc, argv, "c:h", options, NULL)) >= 0)
+                switch (c) {
+                case 'c':
+                        arg_config = optarg;
+                        break;
+                case 'h':
+                        help();
+                        return 0;
+                case ARG_VERSION:
+                        puts("unhangd " UNHANG_VERSION);
+                        return 0;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "unhangd: takes no arguments, but '%s' was given\n", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+static void on_conf_message(int priority, const char *message, void *userdata) {
+        (void) userdata;
+        log_line(priority, "%s", message);
+}
+
+/* From here on memory can be short, and the disk of our own files can hang: nothing is paged out, and
+ * what is allocated starts no I/O. */
+static void settle_in_memory(void) {
+        void *volatile heap;
+
+        (void) mallopt(M_TRIM_THRESHOLD, 64 * 1024 * 1024);
+        (void) mallopt(M_MMAP_MAX, 0);
+        heap = malloc(HEAP_RESERVE);
+        if (heap)
+                memset(heap, 1, HEAP_RESERVE);
+        free(heap);
+
+        if (mlockall(MCL_CURRENT | MCL_FUTURE) < 0)
+                log_warning("cannot lock memory (%s): if the disk of this program hangs, it may "
+                            "hang too",
+                            strerror(errno));
+        if (prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) < 0)
+                log_warning("cannot become an I/O flusher (%s): when memory is short, it may wait "
+                            "for a hung disk",
+                            strerror(errno));
+}
+
+int main(int argc, char **argv) {
+        struct agent agent = {};
+        int r;
+
+        r = parse_argv(argc, argv);
+        if (r <= 0)
+                return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+
+        log_open();
+        (void) conf_load(arg_config, on_conf_message, NULL, &agent.policy);
+        settle_in_memory();
+        return agent_run(&agent) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

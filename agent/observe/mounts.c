@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <libmount.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/sysmacros.h>
+
+#include "agent/base/file-util.h"
+#include "agent/observe/mounts.h"
+
+int mount_table_read(const char *path, struct libmnt_table **ret) {
+        struct libmnt_table *table;
+        int r;
+
+        assert(path && ret);
+
+        table = mnt_new_table();
+        if (!table)
+                return -ENOMEM;
+        r = mnt_table_parse_file(table, path);
+        if (r != 0) {
+                mnt_unref_table(table);
+                return r < 0 ? r : -EINVAL;
+        }
+        *ret = table;
+        return 0;
+}
+
+void mount_table_free(struct libmnt_table *table) {
+        mnt_unref_table(table);
+}
+
+void mounts_clear(struct mounts *mounts) {
+        assert(mounts);
+
+        free(mounts->entries);
+        *mounts = (struct mounts) {};
+}
+
+/* Whether DEVNUM is the disk, or one of its partitions: then the directory above its own in sysfs is
+ * the disk's. */
+static bool is_on_disk(const char *sysfs, dev_t devnum, dev_t disk) {
+        char path[256], text[32], expected[32];
+
+        if (devnum == disk)
+                return true;
+        (void) snprintf(expected, sizeof(expected), "%u:%u", major(disk), minor(disk));
+        (void) snprintf(path, sizeof(path), "%s/dev/block/%u:%u/../dev", sysfs, major(devnum),
+                        minor(devnum));
+        return read_attribute_at(-EBADF, path, text, sizeof(text)) >= 0 &&
+               strcmp(text, expected) == 0;
+}
+
+static int copy(char *to, size_t size, const char *from) {
+        size_t n = from ? strlen(from) : 0;
+
+        if (n >= size)
+                return -ENAMETOOLONG;
+        memcpy(to, from ? from : "", n + 1);
+        return 0;
+}
+
+/* mount(2) wants the flags apart from the filesystem's own options; mountinfo has the flags of the
+ * mount and of the superblock in two places. */
+static int split_options(struct libmnt_fs *fs, struct mount_entry *entry) {
+        const struct libmnt_optmap *flags_map = mnt_get_builtin_optmap(MNT_LINUX_MAP);
+        _cleanup_free_ char *flags = NULL, *data = NULL;
+        int r;
+
+        r = mnt_optstr_get_flags(mnt_fs_get_vfs_options(fs), &entry->flags, flags_map);
+        if (r < 0)
+                return r;
+        r = mnt_split_optstr(mnt_fs_get_fs_options(fs), NULL, &flags, &data, 0, 0);
+        if (r < 0)
+                return r;
+        if (flags) {
+                r = mnt_optstr_get_flags(flags, &entry->flags, flags_map);
+                if (r < 0)
+                        return r;
+        }
+        return copy(entry->data, sizeof(entry->data), data);
+}
+
+static int fill_entry(struct libmnt_fs *fs, struct mount_entry *entry) {
+        int r;
+
+        *entry = (struct mount_entry) {
+                .id = mnt_fs_get_id(fs),
+                .devnum = mnt_fs_get_devno(fs),
+        };
+        if ((r = copy(entry->source, sizeof(entry->source), mnt_fs_get_srcpath(fs))) < 0 ||
+            (r = copy(entry->root, sizeof(entry->root), mnt_fs_get_root(fs))) < 0 ||
+            (r = copy(entry->target, sizeof(entry->target), mnt_fs_get_target(fs))) < 0 ||
+            (r = copy(entry->fstype, sizeof(entry->fstype), mnt_fs_get_fstype(fs))) < 0)
+                return r;
+        return split_options(fs, entry);
+}
+
+static int add_entry(struct mounts *mounts, struct libmnt_fs *fs) {
+        struct mount_entry *entries;
+        int r;
+
+        entries = reallocarray(mounts->entries, mounts->n + 1, sizeof(*entries));
+        if (!entries)
+                return -ENOMEM;
+        mounts->entries = entries;
+        r = fill_entry(fs, entries + mounts->n);
+        if (r >= 0)
+                mounts->n++;
+        return r;
+}
+
+int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret) {
+        struct libmnt_iter *iter;
+        struct mounts mounts = {};
+        struct libmnt_fs *fs;
+        int r = 0;
+
+        assert(table && sysfs && ret);
+
+        iter = mnt_new_iter(MNT_ITER_FORWARD);
+        if (!iter)
+                return -ENOMEM;
+        while (r >= 0 && mnt_table_next_fs(table, iter, &fs) == 0)
+                if (is_on_disk(sysfs, mnt_fs_get_devno(fs), disk))
+                        r = add_entry(&mounts, fs);
+        mnt_free_iter(iter);
+        if (r < 0) {
+                mounts_clear(&mounts);
+                return r;
+        }
+        *ret = mounts;
+        return 0;
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "agent/base/file-util.h"
+#include "agent/decide/names.h"
+#include "agent/state-file.h"
+
+/* "state " and the longest name, filled up with blanks, and a newline. */
+#define STATE_LINE "state %-12s\n"
+
+int state_file_open(const char *directory, const struct disk_id *disk, struct state_file *ret) {
+        struct state_file file = {};
+
+        assert(directory && disk && ret);
+
+        /* The name holds all of the identity that a number can: another disk has another file. */
+        if ((size_t) snprintf(file.path, sizeof(file.path), "%s/disk-%u:%u-%" PRIu64, directory,
+                              major(disk->devnum), minor(disk->devnum),
+                              disk->diskseq) >= sizeof(file.path))
+                return -ENAMETOOLONG;
+        file.fd = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (file.fd < 0)
+                return -errno;
+        *ret = file;
+        return 0;
+}
+
+void state_file_close(struct state_file *file) {
+        assert(file);
+
+        file->fd = safe_close(file->fd);
+}
+
+void state_file_remove(struct state_file *file) {
+        assert(file);
+
+        if (file->fd >= 0)
+                (void) unlink(file->path);
+        state_file_close(file);
+}
+
+int state_file_set(struct state_file *file, enum incident_state state) {
+        char line[64];
+        int n;
+
+        assert(file);
+
+        n = snprintf(line, sizeof(line), STATE_LINE, incident_state_to_string(state));
+        return pwrite_all(file->fd, line, (size_t) n, 0);
+}
+
+static int write_mount(FILE *f, const struct mount_entry *entry) {
+        const char *const texts[] = { entry->source, entry->root, entry->target, entry->fstype,
+                                      entry->data };
+        char escaped[4 * PATH_MAX];
+
+        if (fprintf(f, "mount %d %u:%u %lu", entry->id, major(entry->devnum),
+                    minor(entry->devnum), entry->flags) < 0)
+                return -EIO;
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                int r = escape_octal(escaped, sizeof(escaped), texts[i]);
+
+                if (r < 0)
+                        return r;
+                /* An empty text is written as "-", which no path and no option list is. */
+                if (fprintf(f, " %s", escaped[0] ? escaped : "-") < 0)
+                        return -EIO;
+        }
+        return fputc('\n', f) == EOF ? -EIO : 0;
+}
+
+int state_file_write(struct state_file *file, enum incident_state state,
+                     const struct mounts *mounts) {
+        _cleanup_free_ char *text = NULL;
+        FILE *f;
+        size_t size;
+        int r = 0;
+
+        assert(file && mounts);
+
+        f = open_memstream(&text, &size);
+        if (!f)
+                return -ENOMEM;
+        if (fprintf(f, STATE_LINE, incident_state_to_string(state)) < 0)
+                r = -EIO;
+        for (size_t i = 0; r == 0 && i < mounts->n; i++)
+                r = write_mount(f, mounts->entries + i);
+        if (fclose(f) != 0 && r == 0)
+                r = -ENOMEM;
+        if (r < 0)
+                return r;
+        if (ftruncate(file->fd, (off_t) size) < 0)
+                return -errno;
+        return pwrite_all(file->fd, text, size, 0);
+}
+
+static int take_text(char **rest, char *to, size_t size) {
+        char *word = strsep(rest, " ");
+
+        if (!word)
+                return -EBADMSG;
+        if (strcmp(word, "-") == 0)
+                word[0] = '\0';
+        unescape_octal(word);
+        if (strlen(word) >= size)
+                return -EBADMSG;
+        strcpy(to, word);
+        return 0;
+}
+
+static int parse_mount(char *line, struct mount_entry *entry) {
+        unsigned major_nr, minor_nr;
+        int r, used = 0;
+        char *rest;
+
+        *entry = (struct mount_entry) {};
+        if (sscanf(line, "mount %d %u:%u %lu %n", &entry->id, &major_nr, &minor_nr,
+                   &entry->flags, &used) != 4 ||
+            used == 0)
+                return -EBADMSG;
+        entry->devnum = makedev(major_nr, minor_nr);
+        rest = line + used;
+        if ((r = take_text(&rest, entry->source, sizeof(entry->source))) < 0 ||
+            (r = take_text(&rest, entry->root, sizeof(entry->root))) < 0 ||
+            (r = take_text(&rest, entry->target, sizeof(entry->target))) < 0 ||
+            (r = take_text(&rest, entry->fstype, sizeof(entry->fstype))) < 0)
+                return r;
+        return take_text(&rest, entry->data, sizeof(entry->data));
+}
+
+static int add_mount(char *line, struct mounts *mounts) {
+        struct mount_entry *entries;
+        int r;
+
+        entries = reallocarray(mounts->entries, mounts->n + 1, sizeof(*entries));
+        if (!entries)
+                return -ENOMEM;
+        mounts->entries = entries;
+        r = parse_mount(line, entries + mounts->n);
+        if (r == 0)
+                mounts->n++;
+        return r;
+}
+
+static int parse(FILE *f, enum incident_state *ret_state, struct mounts *mounts) {
+        _cleanup_free_ char *line = NULL;
+        size_t size = 0;
+        char name[16];
+        int state;
+
+        if (getline(&line, &size, f) < 0)
+                return -ENODATA;
+        if (sscanf(line, "state %15s", name) != 1)
+                return -EBADMSG;
+        state = incident_state_from_string(name);
+        if (state < 0)
+                return -EBADMSG;
+        for (;;) {
+                ssize_t n = getline(&line, &size, f);
+                int r;
+
+                if (n < 0)
+                        break;
+                line[strcspn(line, "\n")] = '\0';
+                r = add_mount(line, mounts);
+                if (r < 0)
+                        return r;
+        }
+        *ret_state = (enum incident_state) state;
+        return 0;
+}
+
+int state_file_read(struct state_file *file, enum incident_state *ret_state,
+                    struct mounts *ret_mounts) {
+        _cleanup_fclose_ FILE *f = NULL;
+        struct mounts mounts = {};
+        int fd, r;
+
+        assert(file && ret_state && ret_mounts);
+
+        fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
+        if (fd < 0)
+                return -errno;
+        f = fdopen(fd, "r");
+        if (!f) {
+                (void) safe_close(fd);
+                return -ENOMEM;
+        }
+        rewind(f);
+        r = parse(f, ret_state, &mounts);
+        if (r < 0) {
+                mounts_clear(&mounts);
+                return r;
+        }
+        *ret_mounts = mounts;
+        return 0;
+}

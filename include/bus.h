@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What unhangd and unhang say to each other, over a private socket that needs no bus daemon: it
+ * works when dbus-daemon is stuck on the disk. Peer-to-peer D-Bus; only root may connect.
+ *
+ *   Status() -> (s version, t dropped, a(ssssusttsstu) disks)
+ *       dropped: log lines lost because the journal did not take them
+ *       each disk is a struct disk_report, field by field
+ *   Reset(s disk, b force) -> (s outcome, s text)
+ *       answers when the act is over, at the latest after its deadlines; without force only a disk
+ *       that is suspected or stalled is reset
+ *
+ * Errors: NoSuchDisk, and Refused with the reason as its text. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/usec.h"
+
+#define UNHANG_RUNTIME_DIR "/run/unhang"
+#define BUS_SOCKET UNHANG_RUNTIME_DIR "/private"
+#define BUS_PATH "/org/unhang/Agent"
+#define BUS_INTERFACE "org.unhang.Agent1"
+#define BUS_ERROR_NO_SUCH_DISK "org.unhang.Error.NoSuchDisk"
+#define BUS_ERROR_REFUSED "org.unhang.Error.Refused"
+
+#define BUS_DISK_TYPE "ssssusttsstu"
+
+/* One disk as a person or a script wants to see it. All texts are valid while the call lasts. */
+struct disk_report {
+        const char *name;     /* "sda" */
+        const char *address;  /* "0:0:0:0" */
+        const char *serial;   /* "" if none is known */
+        const char *state;    /* healthy, suspect, acting, settling, recovered, failing, failed,
+                               * stuck */
+        uint32_t outstanding; /* requests in flight */
+        const char *detail;   /* one sentence on what is going on, "" when healthy */
+        usec_t quiet;         /* work outstanding and nothing completed for so long */
+        usec_t limit;         /* StallSec= in force */
+        const char *last_act; /* "lun-reset", ...; "-" if none yet */
+        const char *last_outcome; /* "recovered", "no-change", ...; "-" */
+        usec_t last_ago;      /* time since that act began; USEC_INFINITY if none yet */
+        uint32_t mounts;      /* mounts of filesystems on the disk */
+};
+
+/* Every text on the bus is UTF-8, but a serial comes from the hypervisor and may be anything.
+ * Returns the length in bytes, 1 to 4, of the valid character at P; 0 at the end of the text and
+ * where none begins: stray or overlong bytes, a surrogate, a noncharacter (sd-bus takes none). */
+static inline size_t bus_char_length(const char *p) {
+        const uint8_t *s = (const uint8_t *) p;
+        uint32_t c;
+        size_t n;
+
+        if (s[0] < 0x80)
+                return s[0] != 0;
+        if (s[0] < 0xc2 || s[0] > 0xf4)
+                return 0;
+
+        n = s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+        c = s[0] & (0x7fU >> n);
+        for (size_t i = 1; i < n; i++) {
+                if ((s[i] & 0xc0) != 0x80)
+                        return 0;
+                c = c << 6 | (s[i] & 0x3fU);
+        }
+
+        if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff)
+                return 0;
+        if ((c >= 0xd800 && c <= 0xdfff) || (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe)
+                return 0;
+        return n;
+}

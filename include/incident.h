@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* The life of a disk in trouble: fine states, in which decide counts, and the words for people that
+ * stand for them. */
+
+enum incident_state {
+        INCIDENT_HEALTHY,
+        INCIDENT_SUSPECT,    /* quiet for the warning limit */
+        INCIDENT_ACTING,     /* lun-reset is under way */
+        INCIDENT_UNCURED,    /* the reset was refused, or all we may do; tried again after a while */
+        INCIDENT_SETTLING,   /* reset done: will the I/O move? */
+        INCIDENT_VERIFYING,  /* it moved: will a read come back? */
+        INCIDENT_RECOVERED,  /* all clear; healthy at the next sample */
+        INCIDENT_OFFLINING,  /* offline + reset is under way */
+        INCIDENT_DRAINING,   /* done: will the in-flight I/O end? */
+        INCIDENT_UNDRAINED,  /* it did not end; tried again after a while */
+        INCIDENT_SHUTTING,   /* filesystems are being shut down */
+        INCIDENT_UNMOUNTING, /* filesystems are being unmounted */
+        INCIDENT_BUSY,       /* unmount found users; tried again after a while */
+        INCIDENT_FAILED,     /* failed cleanly; waits for the next try to bring the disk back */
+        INCIDENT_RETURNING,  /* that try: running + probe */
+        INCIDENT_MOUNTING,   /* the disk answers: filesystems are being mounted again */
+        _INCIDENT_STATE_MAX,
+};
+
+/* How an act ended, as far as it can be known. */
+enum outcome {
+        OUTCOME_NONE,      /* not yet known */
+        OUTCOME_RECOVERED, /* counters move and a read came back */
+        OUTCOME_NO_CHANGE, /* carried out, but the I/O stays where it was */
+        OUTCOME_REFUSED,   /* the device or the kernel would not do it */
+        OUTCOME_TIMED_OUT, /* the executor has not returned within the deadline */
+        OUTCOME_GONE,      /* the disk was removed meanwhile */
+        OUTCOME_FAILED,    /* the disk was failed on purpose: its I/O ends with EIO */
+        _OUTCOME_MAX,
+};

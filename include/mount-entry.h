@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <limits.h>
+#include <sys/types.h>
+
+/* One mount of a filesystem that stands on a disk, as it was while the disk was healthy: enough to
+ * end it and to bring it back with mount(2). A copy of all the bytes, no pointers: it is sent to
+ * executors and kept in the state file. */
+struct mount_entry {
+        int id;                     /* mountinfo's first field: tells this mount from a later one */
+        dev_t devnum;               /* of the superblock */
+        char source[PATH_MAX];
+        char root[PATH_MAX];        /* "/" unless a part of the filesystem is bound here */
+        char target[PATH_MAX];
+        char fstype[32];
+        unsigned long flags;        /* MS_*: what is a flag of mount(2) */
+        char data[1024];            /* the rest: options of the filesystem itself */
+};

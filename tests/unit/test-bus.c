@@ -1,0 +1,1009 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Both ends of the private socket. The server runs in a child with a loop of its own; the test is
+ * its client: a good one through agent/ctl, and bad ones by hand, byte for byte. */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "agent/base/macro.h"
+#include "agent/ctl/client.h"
+#include "agent/ctl/json.h"
+#include "agent/ctl/table.h"
+#include "agent/ctl/verb.h"
+#include "agent/report/bus.h"
+
+#define TIMEOUT (20 * USEC_PER_SEC)
+#define LATER (100 * USEC_PER_MSEC)
+
+struct world {
+        char dir[64];
+        char socket[96];
+        pid_t server;
+        int told; /* the server writes a byte: 'u' when it is up, 'r' for each reset it was asked */
+};
+
+/* Quotes and UTF-8; then what is none: stray, overlong, surrogate, noncharacter, cut off. */
+#define HOSTILE_GOOD "a\"b\\c d\303\251\342\202\254\360\237\222\276\033[31m\302\233x"
+#define HOSTILE_BAD "\200|\300\257|\355\240\200|\357\277\276|\364\220\200\200|\360\237\222"
+#define HOSTILE_BAD_CLEAN "?|??|???|???|????|???"
+
+static char long_text[2001];
+
+static const struct disk_report disks[] = {
+        {
+                .name = "sda", .address = "0:0:0:0", .serial = "VUSCSI0", .state = "settling",
+                .outstanding = 32, .detail = "32 requests in flight, reset done, waiting for them",
+                .quiet = 0, .limit = 120 * USEC_PER_SEC, .last_act = "lun-reset",
+                .last_outcome = "-", .last_ago = 3 * USEC_PER_SEC + 7, .mounts = 1,
+        },
+        {
+                .name = "sdb", .address = "0:0:1:0", .serial = HOSTILE_GOOD, .state = "healthy",
+                .detail = "", .limit = 120 * USEC_PER_SEC, .last_act = "-", .last_outcome = "-",
+                .last_ago = USEC_INFINITY,
+        },
+        {
+                .name = "sdc", .address = "2:0:1:16383", .serial = HOSTILE_BAD, .state = "failed",
+                .detail = long_text, .quiet = USEC_PER_SEC + 1, .limit = USEC_INFINITY,
+                .last_act = NULL, .last_outcome = NULL, .last_ago = USEC_INFINITY, .mounts = 2,
+        },
+};
+
+/* The server. */
+
+static uint64_t fake_dropped(_unused_ void *userdata) {
+        return UINT64_C(1) << 40;
+}
+
+static void fake_status(_unused_ void *userdata, struct bus_status *status) {
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++)
+                bus_status_add(status, &disks[i]);
+}
+
+static int on_later(_unused_ sd_event_source *s, _unused_ uint64_t now, void *userdata) {
+        bus_call_done(userdata, "recovered", "32 requests came back \377");
+        return 0;
+}
+
+struct server_state {
+        sd_event *event;
+        int tell;
+};
+
+static int fake_reset(void *userdata, const char *disk, bool force, struct bus_call *call,
+                      const char **ret_reason) {
+        struct server_state *s = userdata;
+
+        if (write(s->tell, "r", 1) != 1)
+                return -EIO;
+
+        if (strcmp(disk, "later") == 0 || (strcmp(disk, "sdb") == 0 && force))
+                return sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, LATER, 1,
+                                                  on_later, call);
+        if (strcmp(disk, "never") == 0)
+                return 0;
+        if (strcmp(disk, "sda") == 0) {
+                bus_call_done(call, "no-change", "");
+                return 0;
+        }
+        if (strcmp(disk, "sdb") == 0) {
+                *ret_reason = "it completes I/O: \"\200\"";
+                return -EBUSY;
+        }
+        if (strcmp(disk, "silent") == 0)
+                return -EPERM;
+        if (strcmp(disk, "broken") == 0)
+                return -EIO;
+        return -ENODEV;
+}
+
+static const struct bus_ops ops = {
+        .dropped = fake_dropped,
+        .status = fake_status,
+        .reset = fake_reset,
+};
+
+static int serve(const char *path, int tell) {
+        _cleanup_(bus_server_freep) struct bus_server *server = NULL;
+        _cleanup_(sd_event_unrefp) sd_event *event = NULL;
+        struct server_state state = { .tell = tell };
+        struct bus_config config = {
+                .path = path, .version = "0.1-test", .ops = &ops, .userdata = &state,
+        };
+
+        if (sd_event_new(&event) < 0)
+                return 10;
+        state.event = event;
+        /* Without a handler a signal ends the loop. */
+        if (sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL) < 0)
+                return 11;
+        if (bus_server_new(event, &config, &server) < 0)
+                return 12;
+        if (write(tell, "u", 1) != 1)
+                return 13;
+        return sd_event_loop(event) < 0 ? 14 : 0;
+}
+
+static char told(const struct world *w) {
+        struct pollfd p = { .fd = w->told, .events = POLLIN };
+        char c;
+
+        if (poll(&p, 1, (int) (TIMEOUT / USEC_PER_MSEC)) != 1 || read(w->told, &c, 1) != 1)
+                return 0;
+        return c;
+}
+
+static int setup(void **state) {
+        struct world *w = calloc(1, sizeof(*w));
+        sigset_t term;
+        int fds[2];
+
+        assert_non_null(w);
+        memset(long_text, 'x', sizeof(long_text) - 1);
+        /* The cut at 511 bytes falls into this character, which must then go as a whole. */
+        memcpy(long_text + 509, "\342\202\254", 3);
+
+        strcpy(w->dir, "/tmp/test-bus.XXXXXX");
+        assert_non_null(mkdtemp(w->dir));
+        (void) snprintf(w->socket, sizeof(w->socket), "%s/private", w->dir);
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+
+        sigemptyset(&term);
+        sigaddset(&term, SIGTERM);
+        sigprocmask(SIG_BLOCK, &term, NULL);
+        fflush(NULL);
+        w->server = fork();
+        assert_true(w->server >= 0);
+        if (w->server == 0)
+                exit(serve(w->socket, fds[1]));
+        close(fds[1]);
+        w->told = fds[0];
+        *state = w;
+        assert_int_equal(told(w), 'u');
+        return 0;
+}
+
+/* Whatever was done to the server: it must end at once, without an error or a leak. */
+static int teardown(void **state) {
+        struct world *w = *state;
+        int status = -1;
+
+        kill(w->server, SIGTERM);
+        alarm(20);
+        assert_int_equal(waitpid(w->server, &status, 0), w->server);
+        alarm(0);
+        close(w->told);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), 0);
+        assert_int_equal(access(w->socket, F_OK), -1);
+        assert_int_equal(rmdir(w->dir), 0);
+        free(w);
+        return 0;
+}
+
+static struct client *must_connect(const struct world *w) {
+        struct client *c = NULL;
+
+        assert_int_equal(client_connect(w->socket, TIMEOUT, &c), 0);
+        return c;
+}
+
+static void check_alive(const struct world *w) {
+        _cleanup_(client_status_done) struct client_status status = {};
+        _cleanup_(client_freep) struct client *c = must_connect(w);
+
+        assert_int_equal(client_status(c, TIMEOUT, &status), 0);
+        assert_int_equal(status.n_disks, ELEMENTSOF(disks));
+}
+
+/* Good clients. */
+
+static void test_status(void **state) {
+        _cleanup_(client_status_done) struct client_status status = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        const struct disk_report *d;
+
+        assert_int_equal(client_status(c, TIMEOUT, &status), 0);
+        assert_string_equal(status.version, "0.1-test");
+        assert_true(status.dropped == UINT64_C(1) << 40);
+        assert_int_equal(status.n_disks, 3);
+
+        d = status.disks;
+        assert_string_equal(d[0].name, "sda");
+        assert_string_equal(d[0].address, "0:0:0:0");
+        assert_string_equal(d[0].serial, "VUSCSI0");
+        assert_string_equal(d[0].state, "settling");
+        assert_int_equal(d[0].outstanding, 32);
+        assert_string_equal(d[0].detail, disks[0].detail);
+        assert_true(d[0].quiet == 0 && d[0].limit == disks[0].limit);
+        assert_string_equal(d[0].last_act, "lun-reset");
+        assert_string_equal(d[0].last_outcome, "-");
+        assert_true(d[0].last_ago == disks[0].last_ago);
+        assert_int_equal(d[0].mounts, 1);
+
+        assert_string_equal(d[1].serial, HOSTILE_GOOD);
+        assert_true(d[1].last_ago == USEC_INFINITY);
+
+        assert_string_equal(d[2].serial, HOSTILE_BAD_CLEAN);
+        assert_int_equal(strlen(d[2].detail), 509);
+        assert_string_equal(d[2].last_act, "");
+        assert_true(d[2].limit == USEC_INFINITY);
+}
+
+static void test_select(void **state) {
+        _cleanup_(client_status_done) struct client_status status = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        char *names[] = { (char *) "sdc", (char *) "sda", (char *) "sda" };
+        char *wrong[] = { (char *) "sda", (char *) "sdq" };
+
+        assert_int_equal(client_status(c, TIMEOUT, &status), 0);
+        assert_null(client_status_select(&status, names, 3));
+        assert_int_equal(status.n_disks, 2);
+        assert_string_equal(status.disks[0].name, "sda");
+        assert_string_equal(status.disks[1].name, "sdc");
+        assert_string_equal(client_status_select(&status, wrong, 2), "sdq");
+        assert_int_equal(status.n_disks, 1);
+}
+
+static void check_reset(struct client *c, const char *disk, bool force, int verdict,
+                        const char *outcome, const char *text) {
+        _cleanup_(client_reset_done) struct client_reset reset = {};
+
+        assert_int_equal(client_reset(c, disk, force, TIMEOUT, &reset), verdict);
+        if (outcome)
+                assert_string_equal(reset.outcome, outcome);
+        else
+                assert_null(reset.outcome);
+        if (text)
+                assert_string_equal(reset.text, text);
+        else
+                assert_null(reset.text);
+}
+
+static void test_reset(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        check_reset(c, "later", false, CLIENT_ENDED, "recovered", "32 requests came back ?");
+        check_reset(c, "sda", false, CLIENT_ENDED, "no-change", "");
+        check_reset(c, "sdb", false, CLIENT_REFUSED, NULL, "it completes I/O: \"?\"");
+        check_reset(c, "sdb", true, CLIENT_ENDED, "recovered", "32 requests came back ?");
+        check_reset(c, "silent", false, CLIENT_REFUSED, NULL, "refused");
+        check_reset(c, "", false, CLIENT_REFUSED, NULL, "no disk of that name is guarded");
+        check_reset(c, "%s%n", true, CLIENT_REFUSED, NULL, "no disk of that name is guarded");
+        check_reset(c, "broken", false, -EIO, NULL, NULL);
+        /* Whatever came of a call, its place is free again. */
+        for (unsigned i = 0; i < BUS_CALLS_MAX; i++) {
+                check_reset(c, "sda", false, CLIENT_ENDED, "no-change", "");
+                check_reset(c, "broken", false, -EIO, NULL, NULL);
+        }
+        /* A text that cannot be sent is not sent. */
+        check_reset(c, "\377", false, -EINVAL, NULL, NULL);
+        check_alive(*state);
+}
+
+static void test_reset_timeout(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        struct client_reset reset = {};
+
+        assert_int_equal(client_reset(c, "never", false, LATER, &reset), -ETIMEDOUT);
+        assert_null(reset.text);
+        check_alive(*state);
+}
+
+static void test_daemon_goes_away(void **state) {
+        struct world *w = *state;
+        _cleanup_(client_freep) struct client *c = must_connect(w);
+        struct client_reset reset = {};
+
+        /* Ends with a call unanswered: teardown() sees whether that is clean. */
+        kill(w->server, SIGTERM);
+        assert_int_equal(client_reset(c, "never", false, TIMEOUT, &reset), -ECONNRESET);
+}
+
+/* The server may learn that one has left only after it has turned away the next. */
+static struct client *connect_in_the_end(const struct world *w) {
+        struct client *c = NULL;
+        int r = -1;
+
+        for (unsigned i = 0; r < 0 && i < 1000; i++) {
+                r = client_connect(w->socket, TIMEOUT, &c);
+                if (r < 0) {
+                        assert_int_equal(r, -ECONNRESET);
+                        usleep(10000);
+                }
+        }
+        assert_int_equal(r, 0);
+        return c;
+}
+
+static void test_too_many_connections(void **state) {
+        struct client *c[BUS_CONNECTIONS_MAX], *more = NULL;
+        const struct world *w = *state;
+
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                c[i] = must_connect(w);
+        assert_int_equal(client_connect(w->socket, TIMEOUT, &more), -ECONNRESET);
+        assert_null(more);
+        /* Those inside do not suffer from it. */
+        check_reset(c[0], "sda", false, CLIENT_ENDED, "no-change", "");
+
+        c[3] = client_free(c[3]);
+        c[3] = connect_in_the_end(w);
+        for (size_t i = 0; i < ELEMENTSOF(c); i++)
+                c[i] = client_free(c[i]);
+        more = connect_in_the_end(w);
+        more = client_free(more);
+}
+
+static void test_connect_errors(void **state) {
+        struct world *w = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        char path[128], long_path[200];
+        struct client *c = NULL;
+        int fd;
+
+        (void) snprintf(path, sizeof(path), "%s/absent", w->dir);
+        assert_int_equal(client_connect(path, TIMEOUT, &c), -ENOENT);
+        memset(long_path, 'p', sizeof(long_path));
+        long_path[sizeof(long_path) - 1] = '\0';
+        assert_int_equal(client_connect(long_path, TIMEOUT, &c), -ENAMETOOLONG);
+
+        /* Somebody who listens and says nothing, then nobody on a socket left behind. */
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/mute", w->dir);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 0), 0);
+        assert_int_equal(client_connect(address.sun_path, LATER, &c), -ETIMEDOUT);
+        close(fd);
+        assert_int_equal(client_connect(address.sun_path, TIMEOUT, &c), -ECONNREFUSED);
+        unlink(address.sun_path);
+        assert_null(c);
+}
+
+/* Bad clients. */
+
+static int raw_connect(const struct world *w) {
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        assert_true(fd >= 0);
+        memcpy(address.sun_path, w->socket, strlen(w->socket));
+        assert_int_equal(connect(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        return fd;
+}
+
+/* Sends all, or what fits until the server hangs up. */
+static void raw_send(int fd, const void *data, size_t n) {
+        for (size_t sent = 0; sent < n;) {
+                ssize_t k = send(fd, (const char *) data + sent, n - sent, MSG_NOSIGNAL);
+
+                if (k < 0) {
+                        if (errno != EPIPE && errno != ECONNRESET)
+                                fail_msg("send: %s", strerror(errno));
+                        return;
+                }
+                sent += (size_t) k;
+        }
+}
+
+/* Reads until the server hangs up; false if it does not. */
+static bool raw_hung_up(int fd) {
+        struct pollfd p = { .fd = fd, .events = POLLIN };
+        char buf[4096];
+
+        while (poll(&p, 1, 5000) == 1)
+                if (read(fd, buf, sizeof(buf)) <= 0)
+                        return true;
+        return false;
+}
+
+static int raw_authenticate(const struct world *w) {
+        char text[128], uid[16], hex[33] = "";
+        int fd = raw_connect(w);
+
+        (void) snprintf(uid, sizeof(uid), "%u", geteuid());
+        for (size_t i = 0; uid[i]; i++)
+                (void) snprintf(hex + 2 * i, 3, "%02x", (uint8_t) uid[i]);
+        (void) snprintf(text, sizeof(text), "%cAUTH EXTERNAL %s\r\nBEGIN\r\n", 0, hex);
+        raw_send(fd, text, 1 + strlen(text + 1));
+        /* The answer first: what sd-bus finds behind BEGIN it does not look at until more comes. */
+        assert_true(recv(fd, text, sizeof(text), 0) > 0);
+        assert_memory_equal(text, "OK ", 3);
+        return fd;
+}
+
+struct call {
+        uint8_t bytes[512];
+        size_t n;
+};
+
+static void put(struct call *c, const void *data, size_t n) {
+        memcpy(c->bytes + c->n, data, n);
+        c->n += n;
+}
+
+static void put_padding(struct call *c, size_t to) {
+        while (c->n % to != 0)
+                c->bytes[c->n++] = 0;
+}
+
+static void put_u32(struct call *c, uint32_t u) {
+        put_padding(c, 4);
+        put(c, &u, sizeof(u));
+}
+
+static void put_string(struct call *c, const char *s) {
+        put_u32(c, (uint32_t) strlen(s));
+        put(c, s, strlen(s) + 1);
+}
+
+static void put_field(struct call *c, uint8_t code, char type, const char *value) {
+        const uint8_t head[] = { code, 1, (uint8_t) type, 0 };
+
+        put_padding(c, 8);
+        put(c, head, sizeof(head));
+        if (type == 'g') {
+                const uint8_t length = (uint8_t) strlen(value);
+
+                put(c, &length, 1);
+                put(c, value, length + 1U);
+        } else
+                put_string(c, value);
+}
+
+/* A D-Bus method call as it goes over the wire, with a disk and "force" if DISK is given. */
+static struct call marshal(uint32_t serial, const char *interface, const char *member,
+                           const char *disk) {
+        struct call c = {};
+        uint32_t n_body = disk ? (uint32_t) (4 + strlen(disk) + 1 + 3) / 4 * 4 + 4 : 0, n_fields;
+        const uint8_t head[] = {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                'l',
+#else
+                'B',
+#endif
+                1, 0, 1,
+        };
+
+        put(&c, head, sizeof(head));
+        put_u32(&c, n_body);
+        put_u32(&c, serial);
+        put_u32(&c, 0);
+        put_field(&c, 1, 'o', BUS_PATH);
+        put_field(&c, 2, 's', interface);
+        put_field(&c, 3, 's', member);
+        if (disk)
+                put_field(&c, 8, 'g', "sb");
+        n_fields = (uint32_t) c.n - 16;
+        memcpy(c.bytes + 12, &n_fields, sizeof(n_fields));
+        put_padding(&c, 8);
+        if (disk) {
+                put_string(&c, disk);
+                put_u32(&c, 1);
+        }
+        return c;
+}
+
+static void test_gone_before_the_answer(void **state) {
+        struct call call = marshal(1, BUS_INTERFACE, "Reset", "later");
+        int fd = raw_authenticate(*state);
+
+        raw_send(fd, call.bytes, call.n);
+        assert_int_equal(told(*state), 'r');
+        close(fd);
+        check_alive(*state);
+        usleep(2 * LATER);
+        check_alive(*state);
+}
+
+static void test_too_many_resets(void **state) {
+        _cleanup_(client_freep) struct client *c = NULL;
+
+        for (uint32_t i = 0; i < BUS_CALLS_MAX; i++) {
+                struct call call = marshal(i + 1, BUS_INTERFACE, "Reset", "never");
+                int fd = raw_authenticate(*state);
+
+                raw_send(fd, call.bytes, call.n);
+                assert_int_equal(told(*state), 'r');
+                close(fd);
+        }
+        c = must_connect(*state);
+        check_reset(c, "later", false, CLIENT_REFUSED, NULL,
+                    "too many resets are under way already");
+        check_alive(*state);
+}
+
+static void test_garbage(void **state) {
+        static const char *const texts[] = {
+                "GET / HTTP/1.1\r\n\r\n",
+                "",
+                "AUTH EXTERNAL 6e6f626f6479\r\nBEGIN\r\n",
+                "AUTH ANONYMOUS\r\nBEGIN\r\n",
+                "BEGIN\r\n",
+        };
+        char noise[65536];
+        uint32_t seed = 1;
+
+        for (size_t i = 0; i < sizeof(noise); i++) {
+                seed = seed * 1664525 + 1013904223;
+                noise[i] = (char) (seed >> 24);
+        }
+
+        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+                int fd = raw_connect(*state);
+
+                /* With the NUL byte that comes first, and without. */
+                raw_send(fd, "", i % 2);
+                raw_send(fd, texts[i], strlen(texts[i]));
+                raw_send(fd, noise, sizeof(noise));
+                assert_true(raw_hung_up(fd));
+                close(fd);
+        }
+        for (size_t n = 1; n < sizeof(noise); n *= 3) {
+                int fd = raw_authenticate(*state);
+
+                raw_send(fd, noise + sizeof(noise) - n, n);
+                close(fd);
+        }
+        check_alive(*state);
+}
+
+/* Every message there is, cut off and with each byte damaged. */
+static void test_damaged_calls(void **state) {
+        struct call good = marshal(1, BUS_INTERFACE, "Reset", "sda");
+
+        for (size_t i = 0; i < good.n; i++) {
+                struct call call = good;
+                int fd = raw_authenticate(*state);
+
+                call.bytes[i] ^= (uint8_t) (1 + i % 255);
+                raw_send(fd, call.bytes, i % 3 == 0 ? i : call.n);
+                close(fd);
+        }
+        check_alive(*state);
+}
+
+/* Asks on and on and never reads: must be dropped, whoever would have answered. */
+static void flood(const struct world *w, const char *interface, const char *member) {
+        int fd = raw_authenticate(w);
+        bool dropped = false;
+
+        for (uint32_t i = 1; !dropped && i < 200000; i++) {
+                struct call call = marshal(i, interface, member, NULL);
+                struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+                assert_int_equal(poll(&p, 1, 10000), 1);
+                dropped = send(fd, call.bytes, call.n, MSG_NOSIGNAL) < 0;
+        }
+        assert_true(dropped);
+        close(fd);
+        check_alive(w);
+}
+
+static void test_flood(void **state) {
+        flood(*state, BUS_INTERFACE, "Status");
+        flood(*state, "org.freedesktop.DBus.Peer", "Ping");
+        flood(*state, BUS_INTERFACE, "NoSuchMethod");
+}
+
+static void test_not_root(void **state) {
+        struct world *w = *state;
+        struct stat st;
+        int status;
+        pid_t pid;
+
+        assert_int_equal(stat(w->socket, &st), 0);
+        assert_int_equal(st.st_mode, S_IFSOCK | 0600);
+        if (geteuid() != 0)
+                skip();
+
+        /* First the mode keeps others out; then, with the mode opened, the server does. */
+        assert_int_equal(chmod(w->dir, 0711), 0);
+        for (int open = 0; open < 2; open++) {
+                fflush(NULL);
+                pid = fork();
+                if (pid == 0) {
+                        struct client *c = NULL;
+
+                        if (setuid(65534) < 0)
+                                _exit(99);
+                        _exit(-client_connect(w->socket, TIMEOUT, &c));
+                }
+                assert_int_equal(waitpid(pid, &status, 0), pid);
+                assert_int_equal(WEXITSTATUS(status), open ? ECONNRESET : EACCES);
+                assert_int_equal(chmod(w->socket, 0666), 0);
+        }
+        check_alive(w);
+}
+
+static void test_server_new(void **state) {
+        struct world *w = *state;
+        struct server_state s = {};
+        struct bus_server *server = NULL;
+        char path[128];
+        struct bus_config config = { .path = path, .version = "0", .ops = &ops, .userdata = &s };
+        int fd;
+
+        assert_int_equal(sd_event_new(&s.event), 0);
+        (void) snprintf(path, sizeof(path), "%s/absent/private", w->dir);
+        assert_int_equal(bus_server_new(s.event, &config, &server), -ENOENT);
+        memset(path, 'p', sizeof(path) - 1);
+        path[sizeof(path) - 1] = '\0';
+        assert_int_equal(bus_server_new(s.event, &config, &server), -ENAMETOOLONG);
+        assert_null(server);
+
+        /* What a dead daemon left is no obstacle. */
+        (void) snprintf(path, sizeof(path), "%s/stale", w->dir);
+        fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        close(fd);
+        assert_int_equal(bus_server_new(s.event, &config, &server), 0);
+        server = bus_server_free(server);
+        assert_int_equal(access(path, F_OK), -1);
+        sd_event_unref(s.event);
+}
+
+/* What people and scripts see. */
+
+static struct disk_report example(size_t i) {
+        struct disk_report d = disks[i];
+
+        if (i == 1)
+                d.serial = "VUSCSI1";
+        return d;
+}
+
+#define HEAD "DISK  ADDRESS  SERIAL   STATE     IN FLIGHT  QUIET  LIMIT  MOUNTS  LAST ACT\n"
+
+static char *print_table(const struct disk_report *d, size_t n, bool colour) {
+        char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        table_print(f, d, n, colour);
+        fclose(f);
+        return text;
+}
+
+static void test_table(_unused_ void **state) {
+        const struct disk_report two[] = { example(0), example(1) };
+        _cleanup_free_ char *plain = print_table(two, 2, false);
+        _cleanup_free_ char *healthy = print_table(two + 1, 1, false);
+        _cleanup_free_ char *empty = print_table(NULL, 0, true);
+
+        assert_string_equal(plain,
+                HEAD
+                "sda   0:0:0:0  VUSCSI0  settling  32         0      2min   1       lun-reset, 3s "
+                "ago\n"
+                "sdb   0:0:1:0  VUSCSI1  healthy   0          0      2min   0       -\n"
+                "\n"
+                "sda: 32 requests in flight, reset done, waiting for them\n");
+        assert_string_equal(healthy,
+                "DISK  ADDRESS  SERIAL   STATE    IN FLIGHT  QUIET  LIMIT  MOUNTS  LAST ACT\n"
+                "sdb   0:0:1:0  VUSCSI1  healthy  0          0      2min   0       -\n");
+        assert_string_equal(empty, "");
+}
+
+static void test_table_colour(_unused_ void **state) {
+        struct disk_report d[] = { example(0), example(1), example(1) };
+        _cleanup_free_ char *text = NULL;
+
+        d[0].detail = "";
+        d[0].last_outcome = "recovered";
+        d[2].state = "of tomorrow";
+        text = print_table(d, 3, true);
+        assert_string_equal(text,
+                "DISK  ADDRESS  SERIAL   STATE        IN FLIGHT  QUIET  LIMIT  MOUNTS  LAST ACT\n"
+                "sda   0:0:0:0  VUSCSI0  \033[0;1;33msettling\033[0m     32         0      2min   1"
+                "       lun-reset: recovered, 3s ago\n"
+                "sdb   0:0:1:0  VUSCSI1  \033[0;32mhealthy\033[0m      0          0      2min   0"
+                "       -\n"
+                "sdb   0:0:1:0  VUSCSI1  \033[0;1;31mof tomorrow\033[0m  0          0      2min   0"
+                "       -\n");
+        assert_true(disk_healthy(&d[1]));
+        assert_false(disk_healthy(&d[0]));
+        assert_false(disk_healthy(&d[2]));
+}
+
+/* A serial cannot drive the terminal, and a wide one keeps the columns aligned. */
+static void test_table_hostile(_unused_ void **state) {
+        struct disk_report d[] = { example(1), example(1) };
+        _cleanup_free_ char *text = NULL;
+
+        d[0].serial = HOSTILE_GOOD;
+        d[1].serial = "\n\200";
+        d[1].quiet = 90 * USEC_PER_SEC + 999999;
+        d[1].detail = "a\tb";
+        text = print_table(d, 2, false);
+        assert_string_equal(text,
+                "DISK  ADDRESS  SERIAL             STATE    IN FLIGHT  QUIET     LIMIT  MOUNTS  "
+                "LAST ACT\n"
+                "sdb   0:0:1:0  a\"b\\c d\303\251\342\202\254\360\237\222\276?[31m?x  "
+                "healthy  0          0         2min   0       -\n"
+                "sdb   0:0:1:0  ??                 healthy  0          1min 30s  2min   0       -\n"
+                "\n"
+                "sdb: a?b\n");
+}
+
+static void check_question(const struct disk_report *d, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        table_describe_reset(f, d);
+        fclose(f);
+        assert_string_equal(text, expected);
+}
+
+static void test_question(_unused_ void **state) {
+        struct disk_report d = example(0);
+
+        d.quiet = 12 * USEC_PER_SEC + 5;
+        check_question(&d, "LUN reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, "
+                           "nothing completed for 12s. 1 mounted filesystem. All disks of SCSI "
+                           "host 0 wait until it has returned.");
+        d.quiet = 0;
+        d.state = "healthy";
+        d.outstanding = 1;
+        d.mounts = 0;
+        d.serial = "";
+        d.address = "13:0:0:1";
+        check_question(&d, "LUN reset of sda (13:0:0:1), 1 request in flight, no sign of a hang. "
+                           "0 mounted filesystems. All disks of SCSI host 13 wait until it has "
+                           "returned.");
+}
+
+static void test_json(_unused_ void **state) {
+        struct disk_report d[] = { example(0), example(1) };
+        struct client_status status = {
+                .version = "0.1\"", .dropped = 7, .disks = d, .n_disks = 2,
+        };
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f;
+
+        d[1].limit = USEC_INFINITY;
+        f = open_memstream(&text, &size);
+        json_print(f, &status);
+        status.n_disks = 0;
+        json_print(f, &status);
+        fclose(f);
+        assert_string_equal(text,
+                "{\"version\":\"0.1\\\"\",\"dropped\":7,\"disks\":[\n"
+                "{\"name\":\"sda\",\"address\":\"0:0:0:0\",\"serial\":\"VUSCSI0\","
+                "\"state\":\"settling\",\"healthy\":false,\"in_flight\":32,"
+                "\"detail\":\"32 requests in flight, reset done, waiting for them\","
+                "\"quiet_usec\":0,\"limit_usec\":120000000,\"last_act\":\"lun-reset\","
+                "\"last_outcome\":null,\"last_ago_usec\":3000007,\"mounts\":1},\n"
+                "{\"name\":\"sdb\",\"address\":\"0:0:1:0\",\"serial\":\"VUSCSI1\","
+                "\"state\":\"healthy\",\"healthy\":true,\"in_flight\":0,\"detail\":\"\","
+                "\"quiet_usec\":0,\"limit_usec\":null,\"last_act\":null,\"last_outcome\":null,"
+                "\"last_ago_usec\":null,\"mounts\":0}\n"
+                "]}\n"
+                "{\"version\":\"0.1\\\"\",\"dropped\":7,\"disks\":[]}\n");
+}
+
+static void check_json_string(const char *text, const char *expected) {
+        _cleanup_free_ char *got = NULL;
+        size_t size;
+        FILE *f = open_memstream(&got, &size);
+
+        json_put_string(f, text);
+        fclose(f);
+        assert_string_equal(got, expected);
+}
+
+static void test_json_string(_unused_ void **state) {
+        check_json_string("", "\"\"");
+        check_json_string("\"\\/", "\"\\\"\\\\/\"");
+        check_json_string("\b\t\n\r\1\37\177 ~",
+                          "\"\\u0008\\u0009\\u000a\\u000d\\u0001\\u001f\\u007f ~\"");
+        check_json_string("\303\251\342\202\254\360\237\222\276",
+                          "\"\303\251\342\202\254\360\237\222\276\"");
+        check_json_string("\200a\300\257", "\"\\ufffda\\ufffd\\ufffd\"");
+        check_json_string("\360\237\222", "\"\\ufffd\\ufffd\\ufffd\"");
+
+        /* Every byte alone: valid if it is ASCII, else replaced. */
+        for (unsigned i = 0x80; i < 0x100; i++)
+                check_json_string((const char[]) { (char) i, 0 }, "\"\\ufffd\"");
+        for (unsigned i = 0x20; i < 0x7f; i++) {
+                const char expected[] = { '"', (char) i, '"', 0 };
+
+                if (i != '"' && i != '\\')
+                        check_json_string((const char[]) { (char) i, 0 }, expected);
+        }
+}
+
+/* The commands, with what they write and exit with. */
+
+struct run {
+        struct verb_context context;
+        char *out, *err;
+        size_t n_out, n_err;
+};
+
+static void run_begin(struct run *r, const char *socket) {
+        *r = (struct run) {};
+        r->context.socket = socket;
+        r->context.in = fopen("/dev/null", "re");
+        r->context.out = open_memstream(&r->out, &r->n_out);
+        r->context.err = open_memstream(&r->err, &r->n_err);
+}
+
+/* Closes what was written, for it to be looked at. */
+static void run_close(struct run *r) {
+        fclose(r->context.in);
+        fclose(r->context.out);
+        fclose(r->context.err);
+}
+
+static void run_done(struct run *r) {
+        free(r->out);
+        free(r->err);
+}
+
+static void check_status(const char *socket, bool json, char **names, size_t n, int result,
+                         const char *out, const char *err) {
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        r.context.json = json;
+        assert_int_equal(verb_status(&r.context, names, n), result);
+        run_close(&r);
+        if (out)
+                assert_string_equal(r.out, out);
+        assert_string_equal(r.err, err);
+}
+
+static void test_verb_status(void **state) {
+        struct world *w = *state;
+        char path[128], err[512];
+
+        check_status(w->socket, false, NULL, 0, VERB_UNHEALTHY, NULL, "");
+        check_status(w->socket, true, NULL, 0, VERB_UNHEALTHY, NULL, "");
+        check_status(w->socket, false, (char *[]) { (char *) "/dev/sdb" }, 1, VERB_OK, NULL, "");
+        check_status(w->socket, false, (char *[]) { (char *) "sdb", (char *) "sdq" }, 2, VERB_ERROR,
+                     NULL,
+                     "unhang: no disk sdq is guarded\n");
+        check_status(w->socket, true, (char *[]) { (char *) "sdq" }, 1, VERB_ERROR,
+                     "{\"version\":\"0.1-test\",\"dropped\":1099511627776,\"disks\":[]}\n",
+                     "unhang: no disk sdq is guarded\n");
+        check_status(w->socket, false, (char *[]) { (char *) "/dev/disk/x" }, 1, VERB_USAGE, "",
+                     "unhang: '/dev/disk/x' is no disk: give its kernel name, such as sda or "
+                     "/dev/sda\n");
+        check_status(w->socket, false, (char *[]) { (char *) "/dev/" }, 1, VERB_USAGE, "",
+                     "unhang: '/dev/' is no disk: give its kernel name, such as sda or /dev/sda\n");
+
+        (void) snprintf(path, sizeof(path), "%s/absent", w->dir);
+        (void) snprintf(err, sizeof(err),
+                        "unhang: unhangd is not running (no answer on %s: No such file or "
+                        "directory). Start it with: systemctl start unhangd\n",
+                        path);
+        check_status(path, true, NULL, 0, VERB_NOT_RUNNING, "", err);
+}
+
+static void check_verb_reset(const char *socket, const char *disk, bool force, int result,
+                             const char *out, const char *err) {
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        r.context.yes = true;
+        r.context.force = force;
+        assert_int_equal(verb_reset(&r.context, disk), result);
+        run_close(&r);
+        assert_string_equal(r.out, out);
+        assert_string_equal(r.err, err);
+}
+
+static void test_verb_reset(void **state) {
+        struct world *w = *state;
+
+        check_verb_reset(w->socket, "/dev/later", false, VERB_OK,
+                         "later: recovered: 32 requests came back ?\n", "");
+        check_verb_reset(w->socket, "sda", false, VERB_NOT_RECOVERED, "sda: no-change\n", "");
+        check_verb_reset(w->socket, "sdb", false, VERB_ERROR, "",
+                         "unhang: sdb: not reset: it completes I/O: \"?\"\n");
+        check_verb_reset(w->socket, "sdb", true, VERB_OK,
+                         "sdb: recovered: 32 requests came back ?\n", "");
+        check_verb_reset(w->socket, "sdq", false, VERB_ERROR, "",
+                         "unhang: sdq: not reset: no disk of that name is guarded\n");
+        check_verb_reset(w->socket, "../sda", false, VERB_USAGE, "",
+                         "unhang: '../sda' is no disk: give its kernel name, such as sda or "
+                         "/dev/sda\n");
+}
+
+static void test_verb_reset_no_terminal(void **state) {
+        struct world *w = *state;
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, w->socket);
+        assert_int_equal(verb_reset(&r.context, "sda"), VERB_ERROR);
+        run_close(&r);
+        assert_string_equal(r.out, "");
+        assert_string_equal(r.err, "unhang: sda is not reset without a yes, and there is no "
+                                   "terminal to ask on. Use --yes\n");
+}
+
+static void check_answer(const char *socket, const char *answer, int result, const char *out,
+                         const char *err) {
+        _cleanup_(run_done) struct run r;
+        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+
+        run_begin(&r, socket);
+        fclose(r.context.in);
+        assert_true(terminal >= 0);
+        assert_int_equal(grantpt(terminal), 0);
+        assert_int_equal(unlockpt(terminal), 0);
+        r.context.in = fdopen(open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC), "r");
+        assert_non_null(r.context.in);
+        assert_int_equal(write(terminal, answer, strlen(answer)), strlen(answer));
+
+        assert_int_equal(verb_reset(&r.context, "sda"), result);
+        run_close(&r);
+        close(terminal);
+        assert_string_equal(r.out, out);
+        assert_string_equal(r.err, err);
+}
+
+#define QUESTION                                                                                \
+        "LUN reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, state settling. " \
+        "1 mounted filesystem. All disks of SCSI host 0 wait until it has returned. "          \
+        "Continue? [y/N] "
+
+static void test_verb_reset_asks(void **state) {
+        struct world *w = *state;
+
+        check_answer(w->socket, "y\n", VERB_NOT_RECOVERED, "sda: no-change\n", QUESTION);
+        check_answer(w->socket, "YES\n", VERB_NOT_RECOVERED, "sda: no-change\n", QUESTION);
+        check_answer(w->socket, "\n", VERB_ERROR, "", QUESTION "unhang: nothing was done\n");
+        check_answer(w->socket, "n\n", VERB_ERROR, "", QUESTION "unhang: nothing was done\n");
+        check_answer(w->socket, "yup\n", VERB_ERROR, "", QUESTION "unhang: nothing was done\n");
+        check_answer(w->socket, "\004", VERB_ERROR, "", QUESTION "unhang: nothing was done\n");
+}
+
+int main(void) {
+#define WITH_SERVER(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+        const struct CMUnitTest tests[] = {
+                WITH_SERVER(test_status),
+                WITH_SERVER(test_select),
+                WITH_SERVER(test_reset),
+                WITH_SERVER(test_reset_timeout),
+                WITH_SERVER(test_daemon_goes_away),
+                WITH_SERVER(test_too_many_connections),
+                WITH_SERVER(test_connect_errors),
+                WITH_SERVER(test_gone_before_the_answer),
+                WITH_SERVER(test_too_many_resets),
+                WITH_SERVER(test_garbage),
+                WITH_SERVER(test_damaged_calls),
+                WITH_SERVER(test_flood),
+                WITH_SERVER(test_not_root),
+                WITH_SERVER(test_server_new),
+                cmocka_unit_test(test_table),
+                cmocka_unit_test(test_table_colour),
+                cmocka_unit_test(test_table_hostile),
+                cmocka_unit_test(test_question),
+                cmocka_unit_test(test_json),
+                cmocka_unit_test(test_json_string),
+                WITH_SERVER(test_verb_status),
+                WITH_SERVER(test_verb_reset),
+                WITH_SERVER(test_verb_reset_no_terminal),
+                WITH_SERVER(test_verb_reset_asks),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,357 @@
+"""A guest under QEMU: boot it, run commands in it, watch it, end it."""
+
+import base64
+import collections
+import ctypes
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+KERNEL_COMMAND_LINE = ('console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check mitigations=off '
+                       'cryptomgr.notests random.trust_cpu=on 8250.nr_uarts=1')
+
+Result = collections.namedtuple('Result', 'status output')
+Line = collections.namedtuple('Line', 'time text')
+Task = collections.namedtuple('Task', 'pid name')
+
+
+class Timeout(Exception):
+    """The guest did not do in time what it was told."""
+
+
+class CommandFailed(Exception):
+    """A command in the guest ended with an error."""
+
+
+class GuestGone(Exception):
+    """QEMU has ended."""
+
+
+libc = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """To be run in a child between fork and exec: no test leaves a process behind.
+
+    The kernel sends the signal when the thread that forked ends, so fork from one that stays.
+    """
+    libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def accelerator():
+    """The -accel and -cpu of this machine, or of $UNHANG_ACCEL."""
+    wanted = os.environ.get('UNHANG_ACCEL') or ('kvm' if kvm_works() else 'tcg')
+    if wanted == 'kvm':
+        return ['-accel', 'kvm', '-cpu', 'host']
+    if wanted == 'tcg':
+        return ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64']
+    raise ValueError(f'UNHANG_ACCEL must be kvm or tcg, not {wanted}')
+
+
+def kvm_works():
+    """A device node alone says nothing: it may be there on a processor without the extensions."""
+    with open('/proc/cpuinfo') as cpuinfo:
+        if not re.search(r'^flags\s*:.*\b(vmx|svm)\b', cpuinfo.read(), re.MULTILINE):
+            return False
+    try:
+        os.close(os.open('/dev/kvm', os.O_RDWR))
+    except OSError:
+        return False
+    return True
+
+
+def images():
+    """The folder with the guest images; makes them when they are not there yet."""
+    script = os.path.join(HERE, 'images')
+    return subprocess.run([script], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def connect(path, process, seconds=10):
+    """Connect to a socket that PROCESS is about to make."""
+    deadline = time.monotonic() + seconds
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(path)
+            return connection
+        except OSError:
+            connection.close()
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+class Port:
+    """A virtio-serial port of the guest: reads lines as they come, each with its time."""
+
+    def __init__(self, connection, on_line):
+        self._connection = connection
+        self._on_line = on_line
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def send(self, text):
+        self._connection.sendall(text.encode())
+
+    def _read(self):
+        with self._connection.makefile('rb') as stream:
+            for line in stream:
+                text = line.decode(errors='replace').rstrip('\n')
+                self._on_line(Line(time.monotonic(), text))
+
+
+class Monitor:
+    """QEMU's machine protocol."""
+
+    def __init__(self, connection):
+        connection.settimeout(10)
+        self._stream = connection.makefile('rw')
+        self._stream.readline()
+        self.execute('qmp_capabilities')
+
+    def execute(self, command, **arguments):
+        self._stream.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
+        self._stream.flush()
+        while True:
+            reply = json.loads(self._stream.readline())
+            if 'error' in reply:
+                raise CommandFailed(f'{command}: {reply["error"]["desc"]}')
+            if 'return' in reply:
+                return reply['return']
+
+
+class Guest:
+    """One guest, of kind 'busybox' (up in seconds, everything in memory) or 'debian' (systemd).
+
+    hbas     the sick HBAs (hba.Hba), in the order in which disk() counts them
+    payload  a tree to be laid over the guest's root
+    udev     run systemd-udevd in a busybox guest (a debian guest always does)
+    devices  more arguments for QEMU
+    append   more words for the kernel command line
+
+    The system disk of a debian guest is a healthy virtio-blk disk apart from the HBAs, and what is
+    written there is gone with the guest. Use it in a with statement.
+    """
+
+    def __init__(self, kind, hbas=(), payload=None, udev=False, devices=(), append=''):
+        assert kind in ('busybox', 'debian'), kind
+        self.kind = kind
+        self.acks = []
+        self.boot_seconds = None
+        self._hbas = list(hbas)
+        self._payload = payload
+        self._devices = list(devices)
+        self._append = append + (' unhang.udev' if udev else '')
+        self._results = {}
+        self._changed = threading.Condition()
+        self._last_job = 0
+        self._qemu = None
+
+    def __enter__(self):
+        self._dir = tempfile.mkdtemp(prefix='unhang-guest.')
+        try:
+            self._start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *exception):
+        self.kill()
+
+    def _path(self, name):
+        return os.path.join(self._dir, name)
+
+    def _start(self):
+        started = time.monotonic()
+        command = self._command(images())
+        with open(self._path('qemu.log'), 'wb') as log:
+            self._qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log,
+                                          stderr=log, preexec_fn=die_with_parent)
+        try:
+            self._ctl = Port(connect(self._path('ctl'), self._qemu), self._on_result)
+            Port(connect(self._path('acks'), self._qemu), self.acks.append)
+            self.monitor = Monitor(connect(self._path('qmp'), self._qemu))
+        except OSError:
+            raise GuestGone(f'QEMU did not start: {self._read("qemu.log")}') from None
+        self.get('boot', 120)
+        self.boot_seconds = time.monotonic() - started
+
+    def _command(self, folder):
+        memory = 768 if self.kind == 'debian' else 384
+        append = f'{KERNEL_COMMAND_LINE} {self._append}'
+        system_disk = []
+        if self.kind == 'debian':
+            append += ' unhang.root=system'
+            system_disk = [
+                '-drive', f'if=none,id=system,file={folder}/root.ext4,format=raw,snapshot=on,'
+                          'cache=unsafe',
+                '-device', 'virtio-blk-pci,drive=system,serial=system',
+            ]
+        command = [
+            'qemu-system-x86_64', *accelerator(), '-smp', '2', '-m', str(memory),
+            '-machine', 'q35,memory-backend=memory',
+            '-object', f'memory-backend-memfd,id=memory,size={memory}M,share=on',
+            '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
+            '-kernel', f'{folder}/vmlinuz', '-initrd', self._make_initrd(folder),
+            '-append', append,
+            '-serial', f'file:{self._path("console")}',
+            '-qmp', f'unix:{self._path("qmp")},server=on,wait=off',
+            '-device', 'virtio-serial-pci', *self._port('acks'), *self._port('ctl'),
+            *system_disk,
+        ]
+        for number, hba in enumerate(self._hbas):
+            command += hba.qemu_arguments(self._slot(number))
+        return command + self._devices
+
+    def _port(self, name):
+        path = self._path(name)
+        return ['-chardev', f'socket,id={name},path={path},server=on,wait=off',
+                '-device', f'virtserialport,chardev={name},name={name}']
+
+    @staticmethod
+    def _slot(hba):
+        """The PCI slot of an HBA: fixed, so that disk() finds it again."""
+        return 0x10 + hba
+
+    def _make_initrd(self, folder):
+        """The initramfs of the images, and the payload as one more archive behind it."""
+        path = self._path('initrd')
+        with open(path, 'wb') as initrd:
+            with open(f'{folder}/initramfs.img', 'rb') as base:
+                shutil.copyfileobj(base, initrd)
+        if self._payload:
+            stage = self._path('stage')
+            shutil.copytree(self._payload, f'{stage}/payload', symlinks=True)
+            names = subprocess.run(['find', 'payload'], cwd=stage, stdout=subprocess.PIPE,
+                                   check=True).stdout
+            with open(path, 'ab') as initrd:
+                subprocess.run(['cpio', '-o', '-H', 'newc', '-R', '0:0', '--quiet'], cwd=stage,
+                               input=names, stdout=initrd, check=True)
+            shutil.rmtree(stage)
+        return path
+
+    def _on_result(self, line):
+        words = line.text.split(' ')
+        if words[0] != 'R':
+            return
+        output = base64.b64decode(words[3]).decode(errors='replace')
+        with self._changed:
+            self._results[words[1]] = Result(int(words[2]), output)
+            self._changed.notify_all()
+
+    def _read(self, name):
+        with open(self._path(name), errors='replace') as file:
+            return file.read()
+
+    # Commands. Each runs in the background in the guest, so one that hangs holds up no other.
+
+    def bg(self, command):
+        """Start a command; returns a job for done() and get()."""
+        self._last_job += 1
+        job = str(self._last_job)
+        text = base64.b64encode(command.encode()).decode()
+        self._ctl.send(f'{job} {text}\n')
+        return job
+
+    def done(self, job):
+        return job in self._results
+
+    def get(self, job, timeout=30):
+        """The result of a job, which is waited for."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            while job not in self._results:
+                if not self.running():
+                    raise GuestGone(f'QEMU has ended: {self._read("qemu.log")}')
+                if time.monotonic() > deadline:
+                    raise Timeout(f'no answer from the guest to job {job} in {timeout} s')
+                self._changed.wait(0.5)
+            return self._results[job]
+
+    def sh(self, command, timeout=30):
+        """Run a command that has to work; returns what it printed."""
+        try:
+            result = self.get(self.bg(command), timeout)
+        except Timeout:
+            raise Timeout(f'no answer from the guest in {timeout} s: {command}') from None
+        if result.status != 0:
+            raise CommandFailed(f'{command}: status {result.status}: {result.output.strip()}')
+        return result.output.strip()
+
+    def wait_for(self, command, timeout=30):
+        """Run a command in the guest, again and again, until it succeeds."""
+        loop = (f'end=$(($(cut -d. -f1 /proc/uptime) + {timeout})); until {{ {command}\n}}; do '
+                '[ "$(cut -d. -f1 /proc/uptime)" -lt $end ] || exit 1; sleep 0.1; done')
+        result = self.get(self.bg(loop), timeout + 30)
+        if result.status != 0:
+            raise Timeout(f'not so after {timeout} s: {command}: {result.output[-500:]}')
+
+    def write(self, path, text):
+        """Make a file in the guest."""
+        self.sh(f'mkdir -p {shlex.quote(os.path.dirname(path))} && '
+                f'printf %s {shlex.quote(text)} > {shlex.quote(path)}')
+
+    # What is seen from inside.
+
+    def disk(self, target, hba=0):
+        """The name of a target's disk, sda or so: names change from boot to boot."""
+        return self._scsi_name(target, hba, 'block')
+
+    def sg(self, target, hba=0):
+        """The name of a target's sg device."""
+        return self._scsi_name(target, hba, 'scsi_generic')
+
+    def _scsi_name(self, target, hba, kind):
+        pattern = (f'/sys/bus/pci/devices/0000:00:{self._slot(hba):02x}.0/virtio*/host*/'
+                   f'target*:0:{target}/*:0:{target}:0/{kind}/*')
+        self.wait_for(f'ls -d {pattern} >/dev/null 2>&1', 120)
+        return os.path.basename(self.sh(f'ls -d {pattern}'))
+
+    def tasks_in_d(self):
+        """The tasks in uninterruptible sleep. Their status is all that is safe to read."""
+        output = self.sh("grep -hE '^(Name|State|Pid):' /proc/[0-9]*/task/[0-9]*/status || true")
+        tasks = []
+        for line in output.splitlines():
+            key, _, value = line.partition(':')
+            if key == 'Name':
+                name = value.strip()
+            elif key == 'State':
+                state = value.strip()[:1]
+            elif state == 'D':
+                tasks.append(Task(int(value), name))
+        return tasks
+
+    def dmesg(self, pattern=''):
+        """The lines of the kernel log in which the pattern is found."""
+        return [line for line in self.sh('dmesg').splitlines() if re.search(pattern, line)]
+
+    def console(self):
+        return self._read('console')
+
+    # Life and death.
+
+    def running(self):
+        return self._qemu.poll() is None
+
+    def wait_for_end(self, timeout=30):
+        """Wait until the guest has powered off, rebooted or panicked."""
+        try:
+            self._qemu.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise Timeout(f'the guest still ran after {timeout} s') from None
+
+    def kill(self):
+        if self._qemu:
+            self._qemu.kill()
+            self._qemu.wait()
+        shutil.rmtree(self._dir, ignore_errors=True)
