@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/report/notify.h"
 
 /* Wake-ups later than this were not ours to be late: the guest or the agent did not run. */
 #define GAP (3 * SAMPLE_INTERVAL)
@@ -37,7 +39,7 @@ static usec_t interval(const struct agent *agent) {
         return SAMPLE_INTERVAL;
 }
 
-/* What was due at the last wake-up has been looked at; if it led to nothing, the next sample may. */
+/* What was due at the last wake-up has been looked at; if it led to nothing, a later one may. */
 static usec_t earlier(const struct agent *agent, usec_t next, usec_t due) {
         return due > agent->ticked ? MIN(next, due) : next;
 }
@@ -163,6 +165,20 @@ static const struct bus_ops bus_ops = {
         .reset = bus_reset,
 };
 
+/* One daemon at a time. A lock of fcntl(2), for executors of a daemon that died do not hold it. */
+static int start_alone(struct agent *agent) {
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+        if (mkdir(UNHANG_RUNTIME_DIR, 0755) < 0 && errno != EEXIST)
+                return -errno;
+        agent->lock = open(UNHANG_RUNTIME_DIR "/unhangd.lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        if (agent->lock < 0)
+                return -errno;
+        if (fcntl(agent->lock, F_SETLK, &lock) < 0)
+                return errno == EACCES || errno == EAGAIN ? -EALREADY : -errno;
+        return 0;
+}
+
 static int start_bus(struct agent *agent) {
         const struct bus_config config = {
                 .path = BUS_SOCKET,
@@ -235,6 +251,10 @@ static int failed(const char *what, int r) {
 static int start(struct agent *agent) {
         int r;
 
+        if ((r = start_alone(agent)) == -EALREADY)
+                return failed("another unhangd is running", r);
+        if (r < 0)
+                return failed(UNHANG_RUNTIME_DIR, r);
         if ((r = sd_event_new(&agent->event)) < 0)
                 return failed("event loop", r);
         if ((r = start_signals(agent)) < 0)
@@ -272,6 +292,7 @@ static void stop(struct agent *agent) {
         agent->timer = sd_event_source_unref(agent->timer);
         agent->event = sd_event_unref(agent->event);
         agent->notify = safe_close(agent->notify);
+        agent->lock = safe_close(agent->lock);
 }
 
 int agent_run(struct agent *agent) {
@@ -280,6 +301,7 @@ int agent_run(struct agent *agent) {
         assert(agent);
 
         agent->mountinfo = -EBADF;
+        agent->lock = -EBADF;
         agent->notify = notify_open(&agent->watchdog);
         r = start(agent);
         if (r >= 0) {

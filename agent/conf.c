@@ -167,7 +167,7 @@ static bool take_line(struct parser *p, char *line, size_t size, size_t *ret_len
 
                 if (p->next == p->end)
                         refill(p);
-                if (p->next == p->end || p->unreadable)
+                if (p->next == p->end)
                         break;
                 any = true;
                 c = *p->next++;

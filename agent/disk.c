@@ -36,7 +36,7 @@ static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
-        r = state_file_write(&disk->state, disk->ladder.state, &disk->mounts);
+        r = state_file_write(&disk->state, disk->ladder.state, disk->ladder.acted_at, &disk->mounts);
         if (r < 0)
                 log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
                             disk->address, disk->state.path, strerror(-r));
@@ -100,9 +100,10 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
 static void resume(struct disk *disk, usec_t now) {
         enum incident_state state;
         struct mounts mounts;
+        usec_t acted_at;
         int r;
 
-        r = state_file_read(&disk->state, &state, &mounts);
+        r = state_file_read(&disk->state, &state, &acted_at, &mounts);
         if (r == -ENODATA)
                 return;
         if (r < 0) {
@@ -111,7 +112,7 @@ static void resume(struct disk *disk, usec_t now) {
                 return;
         }
         disk->mounts = mounts;
-        incident_resume(disk, state, now);
+        incident_resume(disk, state, acted_at, now);
 }
 
 static int set_up(struct disk *disk, const struct disk_found *found, usec_t now) {
@@ -156,8 +157,8 @@ static void guard(struct disk *disk) {
 
 static bool same(const struct disk_id *a, const struct disk_id *b) {
         return a->devnum == b->devnum && a->diskseq == b->diskseq &&
-               strcmp(a->serial, b->serial) == 0 && a->host == b->host && a->channel == b->channel &&
-               a->target == b->target && a->lun == b->lun;
+               strcmp(a->serial, b->serial) == 0 && a->host == b->host &&
+               a->channel == b->channel && a->target == b->target && a->lun == b->lun;
 }
 
 static struct disk *find_by_devnum(struct agent *agent, dev_t devnum) {
@@ -206,7 +207,7 @@ void disk_vanished(struct agent *agent, dev_t devnum) {
 }
 
 /* What a person wants to read now; the text noted last may speak of another time. */
-static const char *detail_now(const struct disk *disk, char *buf, size_t size) {
+static const char *detail_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
         char quiet[FORMAT_USEC_MAX], limit[FORMAT_USEC_MAX];
 
         if (disk->attach_error < 0) {
@@ -215,19 +216,32 @@ static const char *detail_now(const struct disk *disk, char *buf, size_t size) {
                 return buf;
         }
         if (!disk->domain->executor.ready) {
-                (void) snprintf(buf, size, "an executor of an earlier unhangd still hangs in a reset "
-                                           "on host%u; nothing is done there until it returns",
+                (void) snprintf(buf, size,
+                                "an executor of an earlier unhangd still hangs in a reset on "
+                                "host%u; nothing is done there until it returns",
                                 disk->domain->host);
+                return buf;
+        }
+        if (disk->ladder.state == INCIDENT_FAILED) {
+                (void) snprintf(buf, size, "its I/O ends with EIO; tried again in %s",
+                                format_usec(limit, sizeof(limit), disk->ladder.deadline - now));
                 return buf;
         }
         if (disk->ladder.state != INCIDENT_SUSPECT)
                 return disk->detail;
-        (void) snprintf(buf, size, "%u requests in flight, none completed for %s; "
+        (void) snprintf(buf, size, "%u request%s in flight, none completed for %s; "
                                    "LUN reset after %s",
-                        disk->symptom.outstanding,
+                        disk->symptom.outstanding, disk->symptom.outstanding == 1 ? "" : "s",
                         format_usec(quiet, sizeof(quiet), disk->symptom.quiet),
                         format_usec(limit, sizeof(limit), disk->agent->policy.stall));
         return buf;
+}
+
+/* While a reset hangs in the kernel, whoever began it, nothing can follow for what waits for it. */
+static const char *state_now(const struct disk *disk) {
+        if (!disk->domain->executor.ready && disk->ladder.state != INCIDENT_HEALTHY)
+                return "stuck";
+        return ladder_state_for_people(&disk->ladder);
 }
 
 void disk_describe(const struct disk *disk, usec_t now, struct bus_status *status) {
@@ -237,15 +251,15 @@ void disk_describe(const struct disk *disk, usec_t now, struct bus_status *statu
                 .name = disk->id.name,
                 .address = disk->address,
                 .serial = disk->id.serial,
-                .state = ladder_state_for_people(l),
+                .state = state_now(disk),
                 .outstanding = disk->symptom.outstanding,
-                .detail = detail_now(disk, detail, sizeof(detail)),
+                .detail = detail_now(disk, now, detail, sizeof(detail)),
                 .quiet = disk->symptom.quiet,
                 .limit = disk->agent->policy.stall,
                 .last_act = step_to_string(l->act),
                 .last_outcome = outcome_to_string(l->outcome),
                 .last_ago = l->act == STEP_NONE ? USEC_INFINITY : now - l->acted_at,
-                .mounts = (uint32_t) disk->mounts.n,
+                .mounts = disk->ladder.failed ? 0 : (uint32_t) disk->mounts.n,
         };
 
         bus_status_add(status, &report);

@@ -66,7 +66,7 @@ static void on_domain_news(struct domain *domain, const struct executor_report *
         case NEWS_DEAD:
                 log_error("host%u: the executor has died; a new one follows", domain->host);
                 domain->respawn_at = now + RESPAWN_DELAY;
-                /* fall through */
+                __attribute__((fallthrough));
         case NEWS_RETURNED:
                 restart_observations(domain);
                 if (disk && news->step != STEP_NONE)

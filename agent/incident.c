@@ -10,6 +10,14 @@
 
 #define SPAN(t) format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, t)
 
+#define REQUESTS_MAX 32
+#define REQUESTS(n) requests((char[REQUESTS_MAX]) {}, n)
+
+static const char *requests(char *buf, uint32_t n) {
+        (void) snprintf(buf, REQUESTS_MAX, "%u request%s", n, n == 1 ? "" : "s");
+        return buf;
+}
+
 void incident_report(const struct disk *disk, enum event_kind kind, const char *text) {
         const struct ladder *ladder = &disk->ladder;
         struct event_report report = {
@@ -40,13 +48,13 @@ static void say_acting(struct disk *disk) {
         const struct symptom *s = &disk->symptom;
 
         if (disk->by_hand)
-                say(disk, "LUN reset, asked for by hand; %u requests in flight, none completed "
+                say(disk, "LUN reset, asked for by hand; %s in flight, none completed "
                           "for %s",
-                    s->outstanding, SPAN(s->quiet));
+                    REQUESTS(s->outstanding), SPAN(s->quiet));
         else
-                say(disk, "stalled: %u requests in flight, none completed for %s (limit %s): "
+                say(disk, "stalled: %s in flight, none completed for %s (limit %s): "
                           "LUN reset",
-                    s->outstanding, SPAN(s->quiet), SPAN(disk->agent->policy.stall));
+                    REQUESTS(s->outstanding), SPAN(s->quiet), SPAN(disk->agent->policy.stall));
 }
 
 static void say_uncured(struct disk *disk) {
@@ -106,8 +114,8 @@ static void describe(struct disk *disk, enum incident_state before, usec_t now) 
                 say_watching(disk, before);
                 break;
         case INCIDENT_SUSPECT:
-                say(disk, "%u requests in flight, none completed for %s; LUN reset after %s",
-                    disk->symptom.outstanding, SPAN(disk->symptom.quiet),
+                say(disk, "%s in flight, none completed for %s; LUN reset after %s",
+                    REQUESTS(disk->symptom.outstanding), SPAN(disk->symptom.quiet),
                     SPAN(disk->agent->policy.stall));
                 break;
         case INCIDENT_ACTING:
@@ -135,9 +143,9 @@ static void describe(struct disk *disk, enum incident_state before, usec_t now) 
                     disk->ladder.act == STEP_OFFLINE ? " and reset" : "");
                 break;
         case INCIDENT_UNDRAINED:
-                say(disk, "stuck: the device keeps %u requests, also after offline and reset; "
-                          "nothing in the guest can end them; tried again after a while",
-                    disk->symptom.outstanding);
+                say(disk, "stuck: the device keeps %s, also after offline and reset; "
+                          "nothing in the guest can end that; tried again after a while",
+                    REQUESTS(disk->symptom.outstanding));
                 break;
         case INCIDENT_SHUTTING:
                 say(disk, "in-flight I/O has ended; shutting down %zu mounted filesystem%s",
@@ -223,7 +231,7 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
                 if (event != _EVENT_KIND_MAX)
                         incident_report(disk, event, disk->detail);
         }
-        r = state_file_set(&disk->state, disk->ladder.state);
+        r = state_file_set(&disk->state, disk->ladder.state, disk->ladder.acted_at);
         if (r < 0)
                 log_warning("%s (%s): cannot note the state in %s: %s", disk->id.name,
                             disk->address, disk->state.path, strerror(-r));
@@ -234,8 +242,8 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         }
 }
 
-/* Where a filesystem step begins, and where it goes: mounts that stand on others are ended first and
- * brought back last. */
+/* Where a filesystem step begins, and where it goes: mounts that stand on others are ended first
+ * and brought back last. */
 static size_t mount_index(const struct disk *disk) {
         return disk->ladder.step == STEP_FS_UMOUNT ? disk->mounts.n - 1 - disk->mount_next
                                                    : disk->mount_next;
@@ -272,14 +280,11 @@ static bool next_mount(struct disk *disk, int error) {
         const struct mount_entry *entry = disk->mounts.entries + mount_index(disk);
         enum step step = disk->ladder.step;
 
-        if (error < 0) {
-                log_warning("%s (%s): %s of %s: %s", disk->id.name, disk->address,
-                            step_to_string(step), entry->target, strerror(-error));
-                if (disk->mount_error == 0)
-                        disk->mount_error = error;
-        } else
-                log_info("%s (%s): %s of %s: done", disk->id.name, disk->address,
-                         step_to_string(step), entry->target);
+        say(disk, "%s: %s: %s", entry->target, step_to_string(step),
+            error < 0 ? strerror(-error) : "done");
+        incident_report(disk, EVENT_PROGRESS, disk->detail);
+        if (error < 0 && disk->mount_error == 0)
+                disk->mount_error = error;
         disk->begun = false;
         disk->mount_next++;
         if (disk->mount_next < disk->mounts.n)
@@ -302,9 +307,10 @@ void incident_returned(struct disk *disk, enum step step, int error, usec_t now)
                         return;
                 }
                 error = disk->mount_error;
-        } else if (error < 0)
-                log_warning("%s (%s): %s: %s", disk->id.name, disk->address, step_to_string(step),
-                            strerror(-error));
+        } else if (error < 0) {
+                say(disk, "%s: %s", step_to_string(step), strerror(-error));
+                incident_report(disk, EVENT_PROGRESS, disk->detail);
+        }
         before = disk->ladder.state;
         if (ladder_returned(&disk->ladder, step, error, disk_footing(disk), now))
                 changed(disk, before, now);
@@ -340,19 +346,19 @@ void incident_tick(struct disk *disk, usec_t now) {
         incident_pursue(disk);
 }
 
-void incident_resume(struct disk *disk, enum incident_state state, usec_t now) {
+void incident_resume(struct disk *disk, enum incident_state state, usec_t acted_at, usec_t now) {
         struct sample sample = {};
 
         assert(disk);
 
         (void) counters_read(&disk->counters, now, &sample);
-        ladder_resume(&disk->ladder, state, sample.offline, now);
+        ladder_resume(&disk->ladder, state, sample.offline, acted_at, now);
         if (disk->ladder.state == INCIDENT_HEALTHY)
                 return;
         say(disk, "taking up the incident that an earlier unhangd left in state %s",
             incident_state_to_string(state));
         incident_report(disk, EVENT_PROGRESS, disk->detail);
-        (void) state_file_set(&disk->state, disk->ladder.state);
+        (void) state_file_set(&disk->state, disk->ladder.state, disk->ladder.acted_at);
 }
 
 int incident_request(struct disk *disk, bool force, struct bus_call *call,

@@ -13,8 +13,8 @@
 #define PR_SET_IO_FLUSHER 57
 #endif
 
-/* Heap taken, touched and locked before anything is sick: what libraries allocate later comes out of
- * it, and the kernel is not asked. */
+/* Heap taken, touched and locked before anything is sick: what libraries allocate later comes out
+ * of it, and the kernel is not asked. */
 #define HEAP_RESERVE ((size_t) 1024 * 1024)
 
 static const char *arg_config = UNHANG_CONFIG;
@@ -68,8 +68,8 @@ static void on_conf_message(int priority, const char *message, void *userdata) {
         log_line(priority, "%s", message);
 }
 
-/* From here on memory can be short, and the disk of our own files can hang: nothing is paged out, and
- * what is allocated starts no I/O. */
+/* From here on memory can be short, and the disk of our own files can hang: nothing is paged out,
+ * and what is allocated starts no I/O. */
 static void settle_in_memory(void) {
         void *volatile heap;
 

@@ -9,8 +9,9 @@
 #include "agent/decide/names.h"
 #include "agent/state-file.h"
 
-/* "state " and the longest name, filled up with blanks, and a newline. */
-#define STATE_LINE "state %-12s\n"
+/* Always as long: the longest name and the longest number fit. Time is CLOCK_MONOTONIC, which goes on
+ * as long as /run stays. */
+#define STATE_LINE "state %-12s %020" PRIu64 "\n"
 
 int state_file_open(const char *directory, const struct disk_id *disk, struct state_file *ret) {
         struct state_file file = {};
@@ -43,13 +44,13 @@ void state_file_remove(struct state_file *file) {
         state_file_close(file);
 }
 
-int state_file_set(struct state_file *file, enum incident_state state) {
+int state_file_set(struct state_file *file, enum incident_state state, usec_t acted_at) {
         char line[64];
         int n;
 
         assert(file);
 
-        n = snprintf(line, sizeof(line), STATE_LINE, incident_state_to_string(state));
+        n = snprintf(line, sizeof(line), STATE_LINE, incident_state_to_string(state), acted_at);
         return pwrite_all(file->fd, line, (size_t) n, 0);
 }
 
@@ -73,7 +74,7 @@ static int write_mount(FILE *f, const struct mount_entry *entry) {
         return fputc('\n', f) == EOF ? -EIO : 0;
 }
 
-int state_file_write(struct state_file *file, enum incident_state state,
+int state_file_write(struct state_file *file, enum incident_state state, usec_t acted_at,
                      const struct mounts *mounts) {
         _cleanup_free_ char *text = NULL;
         FILE *f;
@@ -85,7 +86,7 @@ int state_file_write(struct state_file *file, enum incident_state state,
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        if (fprintf(f, STATE_LINE, incident_state_to_string(state)) < 0)
+        if (fprintf(f, STATE_LINE, incident_state_to_string(state), acted_at) < 0)
                 r = -EIO;
         for (size_t i = 0; r == 0 && i < mounts->n; i++)
                 r = write_mount(f, mounts->entries + i);
@@ -146,15 +147,17 @@ static int add_mount(char *line, struct mounts *mounts) {
         return r;
 }
 
-static int parse(FILE *f, enum incident_state *ret_state, struct mounts *mounts) {
+static int parse(FILE *f, enum incident_state *ret_state, usec_t *ret_acted_at,
+                 struct mounts *mounts) {
         _cleanup_free_ char *line = NULL;
         size_t size = 0;
         char name[16];
+        usec_t acted_at;
         int state;
 
         if (getline(&line, &size, f) < 0)
                 return -ENODATA;
-        if (sscanf(line, "state %15s", name) != 1)
+        if (sscanf(line, "state %15s %" SCNu64, name, &acted_at) != 2)
                 return -EBADMSG;
         state = incident_state_from_string(name);
         if (state < 0)
@@ -171,16 +174,17 @@ static int parse(FILE *f, enum incident_state *ret_state, struct mounts *mounts)
                         return r;
         }
         *ret_state = (enum incident_state) state;
+        *ret_acted_at = acted_at;
         return 0;
 }
 
 int state_file_read(struct state_file *file, enum incident_state *ret_state,
-                    struct mounts *ret_mounts) {
+                    usec_t *ret_acted_at, struct mounts *ret_mounts) {
         _cleanup_fclose_ FILE *f = NULL;
         struct mounts mounts = {};
         int fd, r;
 
-        assert(file && ret_state && ret_mounts);
+        assert(file && ret_state && ret_acted_at && ret_mounts);
 
         fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
@@ -191,7 +195,7 @@ int state_file_read(struct state_file *file, enum incident_state *ret_state,
                 return -ENOMEM;
         }
         rewind(f);
-        r = parse(f, ret_state, &mounts);
+        r = parse(f, ret_state, ret_acted_at, &mounts);
         if (r < 0) {
                 mounts_clear(&mounts);
                 return r;

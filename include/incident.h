@@ -8,7 +8,7 @@ enum incident_state {
         INCIDENT_HEALTHY,
         INCIDENT_SUSPECT,    /* quiet for the warning limit */
         INCIDENT_ACTING,     /* lun-reset is under way */
-        INCIDENT_UNCURED,    /* the reset was refused, or all we may do; tried again after a while */
+        INCIDENT_UNCURED,    /* the reset was refused, or is all we may do; tried again later */
         INCIDENT_SETTLING,   /* reset done: will the I/O move? */
         INCIDENT_VERIFYING,  /* it moved: will a read come back? */
         INCIDENT_RECOVERED,  /* all clear; healthy at the next sample */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/prctl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
@@ -39,6 +40,9 @@ struct request {
  * before the executor has its lock. */
 #define HEADER_SIZE offsetof(struct request, nodes)
 #define QUEUE_SIZE (4 * 1024 * 1024)
+
+/* How often an executor looks whether the one of an earlier daemon is gone. */
+#define LOCK_POLL_MSEC 100
 
 enum step_place executor_place(enum step step) {
         return step == STEP_LUN_RESET || step == STEP_OFFLINE ? PLACE_DOMAIN : PLACE_DISK;
@@ -123,15 +127,19 @@ static void become_executor(const char *name, int fd) {
         (void) mlockall(MCL_CURRENT | MCL_FUTURE);
 }
 
-static void wait_for_lock(const char *path) {
+/* The lock is held until this process is gone. A daemon that went away meanwhile is noticed. */
+static void wait_for_lock(const char *path, int daemon) {
+        struct pollfd p = { .fd = daemon };
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
         if (fd < 0)
                 _exit(EXIT_FAILURE);
-        while (flock(fd, LOCK_EX) < 0)
-                if (errno != EINTR)
+        while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                if (errno != EWOULDBLOCK && errno != EINTR)
                         _exit(EXIT_FAILURE);
-        /* Held until this process is gone. */
+                if (poll(&p, 1, LOCK_POLL_MSEC) == 1)
+                        _exit(EXIT_SUCCESS);
+        }
 }
 
 _Noreturn static void run(const char *name, const char *lock_path, int fd) {
@@ -141,7 +149,7 @@ _Noreturn static void run(const char *name, const char *lock_path, int fd) {
         log_close();
         become_executor(name, fd);
         if (lock_path)
-                wait_for_lock(lock_path);
+                wait_for_lock(lock_path, fd);
         reply(fd, NEWS_READY, &request, 0);
         for (;;) {
                 ssize_t n = recv(fd, &request, sizeof(request), 0);

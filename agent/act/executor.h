@@ -40,8 +40,8 @@ struct executor_report {
 };
 
 /* Forks an executor called NAME. With LOCK_PATH it first waits, itself, until it has the lock on
- * that file, which an executor of an earlier daemon holds as long as it lives: so there are never two
- * in one fault domain. 0, or a negative errno. */
+ * that file, which an executor of an earlier daemon holds as long as it lives: so there are never
+ * two in one fault domain. 0, or a negative errno. */
 int executor_spawn(const char *name, const char *lock_path, struct executor *ret);
 
 /* Closes the daemon's end: a free executor ends at once, one that hangs when it returns. */
@@ -52,8 +52,9 @@ void executor_release(struct executor *executor);
 int executor_attach(struct executor *executor, unsigned slot, const struct disk_nodes *nodes);
 int executor_detach(struct executor *executor, unsigned slot);
 
-/* Begins a step on the disk in a slot; ENTRY is for filesystem steps. 0; -EBUSY while a step is under
- * way or the lock is not there yet; -EPIPE when the process is gone; -EAGAIN. Never blocks. */
+/* Begins a step on the disk in a slot; ENTRY is for filesystem steps. 0; -EBUSY while a step is
+ * under way or the lock is not there yet; -EPIPE when the process is gone; -EAGAIN. Never
+ * blocks. */
 int executor_begin(struct executor *executor, enum step step, unsigned slot,
                    const struct mount_entry *entry);
 

@@ -15,7 +15,7 @@
 #define SHUTDOWN_IOCTL _IOR('X', 125, uint32_t)
 #define SHUTDOWN_NO_LOG_FLUSH ((uint32_t) 2)
 
-/* 1 when mountinfo still has this mount, 0 when not, or a negative errno. Reading it does no I/O. */
+/* 1 when mountinfo has this mount, 0 when not, or a negative errno. Reading it does no I/O. */
 static int is_mounted(const struct mount_entry *entry) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         _cleanup_free_ char *line = NULL;

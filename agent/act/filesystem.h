@@ -13,11 +13,11 @@
  * cannot; -ESTALE when another filesystem is there; or another negative errno. */
 int filesystem_shutdown(const struct mount_entry *entry);
 
-/* Unmounts this one mount. Never lazily: a dead superblock that is still referenced would be attached
- * to again by the next mount. 0, also when it is no longer mounted; -EBUSY while it has users; or
- * another negative errno. */
+/* Unmounts this one mount. Never lazily: a dead superblock that is still referenced would be
+ * attached to again by the next mount. 0, also when it is no longer mounted; -EBUSY while it has
+ * users; or another negative errno. */
 int filesystem_umount(const struct mount_entry *entry);
 
-/* Mounts again as it was. 0, also when it is mounted already; -EOPNOTSUPP for a bind mount of a part
- * of a filesystem, which this version does not restore; or a negative errno of mount(2). */
+/* Mounts again as it was. 0, also when it is mounted already; -EOPNOTSUPP for a bind mount of a
+ * part of a filesystem, which this version does not restore; or a negative errno of mount(2). */
 int filesystem_mount(const struct mount_entry *entry);

@@ -8,9 +8,9 @@
  * sd_notify) call sendmsg() without MSG_DONTWAIT and block when the receiver, stuck on the disk we
  * attend to, no longer reads (net.unix.max_dgram_qlen). */
 
-/* Connects to the datagram socket at PATH; "@..." is an abstract one. Returns a file descriptor that
- * the caller owns, or a negative errno: -ENOENT, -ECONNREFUSED when nobody listens, -EINVAL when the
- * path does not fit. */
+/* Connects to the datagram socket at PATH; "@..." is an abstract one. Returns a file descriptor
+ * that the caller owns, or a negative errno: -ENOENT, -ECONNREFUSED when nobody listens, -EINVAL
+ * when the path does not fit. */
 int dgram_connect(const char *path);
 
 /* Sends one datagram. 0, or a negative errno: -EAGAIN when the receiver's queue is full, -ENOBUFS,

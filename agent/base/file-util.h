@@ -8,8 +8,8 @@
 
 #include "agent/base/macro.h"
 
-/* Reads a whole attribute from its beginning into BUF, ends it with NUL and cuts the newline. Its length,
- * or a negative errno: -ENODEV when the device is gone, -EMSGSIZE when it does not fit. */
+/* Reads a whole attribute from its beginning into BUF, ends it with NUL and cuts the newline. Its
+ * length, or a negative errno: -ENODEV when the device is gone, -EMSGSIZE when it does not fit. */
 int read_attribute(int fd, char *buf, size_t size);
 
 /* Opens NAME in DIRFD, reads it as above, closes it. */

@@ -44,8 +44,10 @@ static void add(struct iovec *iov, size_t *n, const char *text) {
         iov[(*n)++] = (struct iovec) { .iov_base = (char *) text, .iov_len = strlen(text) };
 }
 
-/* The journal's native protocol: FIELD=text lines in one datagram (systemd.io/JOURNAL_NATIVE_PROTOCOL). */
-static int to_journal(int level, const struct log_field *fields, size_t n_fields, const char *line) {
+/* The journal's native protocol: FIELD=text lines in one datagram
+ * (systemd.io/JOURNAL_NATIVE_PROTOCOL). */
+static int to_journal(int level, const struct log_field *fields, size_t n_fields,
+                      const char *line) {
         char priority[] = "PRIORITY=6\nSYSLOG_IDENTIFIER=unhangd\nMESSAGE=";
         struct iovec iov[3 + 4 * FIELDS_MAX];
         size_t n = 0;

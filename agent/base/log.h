@@ -10,14 +10,15 @@
 
 #include "agent/base/macro.h"
 
-/* A field of a structured journal line: NAME (letters, digits, underscores) and its text, which must
- * not contain a newline. */
+/* A field of a structured journal line: NAME (letters, digits, underscores) and its text, which
+ * must not contain a newline. */
 struct log_field {
         const char *name, *text;
 };
 
-/* Opens the target: the journal when JOURNAL_STREAM says that standard error goes there anyway, else
- * standard error. And the kernel log, when it may be written. Call once, before any disk is sick. */
+/* Opens the target: the journal when JOURNAL_STREAM says that standard error goes there anyway,
+ * else standard error. And the kernel log, when it may be written. Call once, before any disk is
+ * sick. */
 void log_open(void);
 
 /* Closes what log_open() opened, as a forked child does that shall not log. */

@@ -104,7 +104,7 @@ static int parse_term(const char **p, usec_t *ret) {
         r = parse_unit(p, &unit);
         if (r < 0)
                 return r;
-        /* A fraction is less than one unit, and the largest unit is a week: this cannot overflow. */
+        /* Less than one unit, and the largest unit is a week: this cannot overflow. */
         fraction = millionths * (unit / USEC_PER_MSEC) / USEC_PER_MSEC;
         if (__builtin_mul_overflow(whole, unit, &t) || __builtin_add_overflow(t, fraction, &t))
                 return -ERANGE;

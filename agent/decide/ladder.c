@@ -44,7 +44,7 @@ static const struct state {
         [INCIDENT_SUSPECT] = { "suspect", STEP_NONE, 0 },
         [INCIDENT_ACTING] = { "acting", STEP_LUN_RESET, RESET_DEADLINE },
         [INCIDENT_UNCURED] = { "stuck", STEP_NONE, BACKOFF },
-        [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* SettleSec=, counted by the detector */
+        [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* the detector counts SettleSec= */
         [INCIDENT_VERIFYING] = { "settling", STEP_PROBE, PROBE_DEADLINE },
         [INCIDENT_RECOVERED] = { "recovered", STEP_NONE, 0 },
         [INCIDENT_OFFLINING] = { "failing", STEP_OFFLINE, RESET_DEADLINE },
@@ -58,7 +58,7 @@ static const struct state {
         [INCIDENT_MOUNTING] = { "failed", STEP_FS_MOUNT, MOUNT_DEADLINE },
 };
 
-/* What is not in this table changes nothing, but for a deadline: that marks the state as overdue. */
+/* What is not in this table changes nothing, but a deadline: that marks the state as overdue. */
 static const struct rule {
         enum incident_state state;
         enum event event;
@@ -295,7 +295,8 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
         }
 }
 
-void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t now) {
+void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t acted_at,
+                   usec_t now) {
         enum incident_state next = resumed_state(state, offline);
 
         assert(ladder);
@@ -303,7 +304,7 @@ void ladder_resume(struct ladder *ladder, enum incident_state state, bool offlin
         ladder_init(ladder, now);
         if (next == INCIDENT_HEALTHY)
                 return;
-        begin_act(ladder, next == INCIDENT_SETTLING ? STEP_LUN_RESET : STEP_OFFLINE, now);
+        begin_act(ladder, next == INCIDENT_SETTLING ? STEP_LUN_RESET : STEP_OFFLINE, acted_at);
         ladder->failed = next != INCIDENT_SETTLING;
         note(ladder, next, now);
         set_state(ladder, next, now);

@@ -44,8 +44,10 @@ struct ladder {
 void ladder_init(struct ladder *ladder, usec_t now);
 
 /* Takes up an incident that an earlier daemon left in STATE; no reset is repeated before the effect
- * of the one before has been looked at for a whole window. OFFLINE: the disk is offline now. */
-void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t now);
+ * of the one before has been looked at for a whole window. OFFLINE: the disk is offline now.
+ * ACTED_AT: when the last act began. */
+void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t acted_at,
+                   usec_t now);
 
 /* The next sample has been looked at, or the deadline has come. MAY_ACT: no act is under way in the
  * fault domain. FOOTING: what stands, or stood, on the disk. Returns whether the state changed;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The kernel's counters of one SCSI disk, through files kept open: reading them takes no lock of the
- * I/O path, allocates nothing and never blocked in any run, also with the host in recovery. */
+/* The kernel's counters of one SCSI disk, through files kept open: reading them takes no lock of
+ * the I/O path, allocates nothing and never blocked in any run, also with the host in recovery. */
 
 #include "agent/base/macro.h"
 #include "include/sample.h"
@@ -23,6 +23,6 @@ int counters_open(const char *sysfs, const char *block_dir, unsigned host, struc
 
 void counters_close(struct counters *counters);
 
-/* Reads them all into *ret, whose time is NOW. 0, or a negative errno: -ENODEV when the disk is gone;
- * -EINVAL when a file has no sense in it. */
+/* Reads them all into *ret, whose time is NOW. 0, or a negative errno: -ENODEV when the disk is
+ * gone; -EINVAL when a file has no sense in it. */
 int counters_read(const struct counters *counters, usec_t now, struct sample *ret);

@@ -37,8 +37,8 @@ void mounts_clear(struct mounts *mounts) {
         *mounts = (struct mounts) {};
 }
 
-/* Whether DEVNUM is the disk, or one of its partitions: then the directory above its own in sysfs is
- * the disk's. */
+/* Whether DEVNUM is the disk, or one of its partitions: then the directory above its own in sysfs
+ * is the disk's. */
 static bool is_on_disk(const char *sysfs, dev_t devnum, dev_t disk) {
         char path[256], text[32], expected[32];
 

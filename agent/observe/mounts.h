@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The filesystems that stand on a disk or on its partitions, from /proc/self/mountinfo, which does no
- * I/O. Read while all is well and kept, for this allocates. */
+/* The filesystems that stand on a disk or on its partitions, from /proc/self/mountinfo, which
+ * does no I/O. Read while all is well and kept, for this allocates. */
 
 #include <stddef.h>
 #include <sys/types.h>

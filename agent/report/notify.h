@@ -7,8 +7,8 @@
 #include "include/usec.h"
 
 /* Takes NOTIFY_SOCKET and WATCHDOG_USEC from the environment. Returns a descriptor to send on, or
- * -EBADF when nobody wants to hear; *ret_watchdog is then, or without a watchdog, USEC_INFINITY: else
- * how often to send WATCHDOG=1 at least, with a margin of two. */
+ * -EBADF when nobody wants to hear; *ret_watchdog is then, or without a watchdog, USEC_INFINITY:
+ * else how often to send WATCHDOG=1 at least, with a margin of two. */
 int notify_open(usec_t *ret_watchdog);
 
 /* Sends one or more VARIABLE=value lines; what is not taken at once is lost. Takes -EBADF. */

@@ -216,19 +216,22 @@ static void test_neither_section_nor_key(void **state) {
         struct reading reading = read_text("[Detect]\n"
                                            "StallSec\n"
                                            "StallSec:1s\n"
+                                           "StallSec:1s=1s\n"
                                            "Stall Sec=1s\n"
                                            "=1s\n"
                                            "]\n"
                                            "WarnSec=40s\n");
 
-        assert_report(&reading, 5,
+        assert_report(&reading, 6,
                       "text:2: StallSec: allowed are [Section] and Key=VALUE; the line is ignored\n"
                       "text:3: StallSec:1s: allowed are [Section] and Key=VALUE; the line is "
                       "ignored\n"
-                      "text:4: Stall Sec=1s: allowed are [Section] and Key=VALUE; the line is "
+                      "text:4: StallSec:1s=1s: allowed are [Section] and Key=VALUE; the line is "
                       "ignored\n"
-                      "text:5: =1s: allowed are [Section] and Key=VALUE; the line is ignored\n"
-                      "text:6: ]: allowed are [Section] and Key=VALUE; the line is ignored\n");
+                      "text:5: Stall Sec=1s: allowed are [Section] and Key=VALUE; the line is "
+                      "ignored\n"
+                      "text:6: =1s: allowed are [Section] and Key=VALUE; the line is ignored\n"
+                      "text:7: ]: allowed are [Section] and Key=VALUE; the line is ignored\n");
         assert_policy(&reading.policy, 40, 120, 30);
 }
 
@@ -289,9 +292,11 @@ static void test_twice(void **state) {
                 assert_policy(&reading.policy, 1, cases[i].stall, 30);
         }
 
-        reading = read_text("[Detect]\nStallSec=4min\nStallSec=0\n");
-        assert_report(&reading, 1, "text:3: [Detect] StallSec=0: allowed is a time from 1s to 7d; "
-                                   "4min stays in force\n");
+        reading = read_text("[Detect]\nStallSec=4min\nStallSec=0\nStallSec=3min\n");
+        assert_report(&reading, 2, "text:3: [Detect] StallSec=0: allowed is a time from 1s to 7d; "
+                                   "4min stays in force\n"
+                                   "text:4: [Detect] StallSec=3min: allowed once, and line 2 gave "
+                                   "it before; the longest, 4min, stays in force\n");
         assert_policy(&reading.policy, 30, 240, 30);
 }
 
@@ -335,6 +340,8 @@ static void test_not_text(void **state) {
                 { BYTES("WarnSec=\xE0\x80\x80"), "holds bytes that are not UTF-8" }, /* overlong */
                 { BYTES("WarnSec=\xED\xA0\x80"), "holds bytes that are not UTF-8" }, /* surrogate */
                 { BYTES("WarnSec=\xF4\x90\x80\x80"), "holds bytes that are not UTF-8" },
+                { BYTES("WarnSec=\xF8\x90\x80\x80"), "holds bytes that are not UTF-8" },
+                { BYTES("WarnSec=\xE2\x28\xA1"), "holds bytes that are not UTF-8" },
                 { BYTES("WarnSec=\xF5\x80\x80\x80"), "holds bytes that are not UTF-8" },
                 { BYTES("WarnSec=\xE2\x82"), "holds bytes that are not UTF-8" },     /* cut off */
                 { BYTES("\xFF\xFE[\0D\0e\0"), "holds bytes that are not UTF-8" },    /* UTF-16 */
@@ -367,13 +374,16 @@ static void test_not_text(void **state) {
 
 /* A BOM is one only at the start; beyond ASCII, text is repeated as it is. */
 static void test_beyond_ascii(void **state) {
-        struct reading reading = read_text("[Detect]\nWarnSec=\u4e94\U0001F552\n\u00fc=1\n");
+        struct reading reading = read_text("[Detect]\nWarnSec=\u4e94\U0001F552\n\u00fc=1\n"
+                                           "\xEF\xBB\xBFStallSec=1s\n");
 
-        assert_report(&reading, 2,
+        assert_report(&reading, 3,
                       "text:2: [Detect] WarnSec=\u4e94\U0001F552: allowed is a time from 1s to 7d; "
                       "the default 30s stays in force\n"
                       "text:3: [Detect] \u00fc=1: no such key; allowed here: WarnSec=, StallSec=; "
-                      "the line is ignored\n");
+                      "the line is ignored\n"
+                      "text:4: [Detect] \uFEFFStallSec=1s: no such key; allowed here: WarnSec=, "
+                      "StallSec=; the line is ignored\n");
 }
 
 /* LENGTH bytes in the line: "StallSec=", zeros, "180". */
@@ -486,6 +496,12 @@ static void test_paths(void **state) {
         reading = read_path("/dev/zero");
         assert_report(&reading, 1, "/dev/zero: cannot be read: it is no regular file; the defaults "
                                    "are in force\n");
+
+        /* A regular file that gives an error once it is read. */
+        reading = read_path("/proc/self/mem");
+        assert_report(&reading, 1, "/proc/self/mem: cannot be read: Input/output error; the "
+                                   "defaults are in force\n");
+        assert_defaults(&reading.policy);
 
         assert_int_equal(mkfifo(path, 0600), 0);
         reading = read_path(path);

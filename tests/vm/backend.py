@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A vhost-user-scsi HBA whose disks lose commands on demand: the sick hypervisor of the tests.
 
     backend.py VHOST_SOCKET CONTROL_SOCKET NAME IMAGE...

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest under QEMU: boot it, run commands in it, watch it, end it."""
 
 import base64

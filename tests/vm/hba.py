@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A sick HBA, seen from the test: starts backend.py and talks to it."""
 
 import collections

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Writes records that can be checked afterwards, and says which of them the disk has acknowledged.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What the cases have in common: the disks, the fault, the writers, the agent, the verdict."""
 
 import collections

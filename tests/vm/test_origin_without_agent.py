@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The incident that this project exists for, with nobody there to help.
 
 The hypervisor loses the I/O of a data disk. Its ext4 has a transaction open that can never close;
@@ -6,11 +7,14 @@ whoever writes, fsyncs or changes a directory there ends in D state, and stays t
 disk, and the other disks, are as healthy as ever. Nothing in the kernel puts an end to it.
 """
 
+import collections
+
 import scenario
 from scenario import Site, step, wait_until
 
 THREADS = 4
 WATCH_SECONDS = 40
+PILE = collections.Counter(recorder=THREADS, dd=3, sync=1)
 
 
 def acknowledged(site, disk_index):
@@ -32,18 +36,17 @@ def case():
         site.lose(tmf='ok')
         wait_until(lambda: f'jbd2/{site.sick.name}-8' in names_in_d(guest), 60,
                    'the journal thread is in D')
-        visitors = [guest.bg(f'touch {site.sick.mountpoint}/visitor{i}') for i in range(3)]
+        visitors = [guest.bg(f'echo hello | dd of={site.sick.mountpoint}/visitor{i} conv=fsync')
+                    for i in range(3)]
         visitors.append(guest.bg(f'sync -f {site.sick.mountpoint}'))
-        wait_until(lambda: names_in_d(guest).count('recorder') >= THREADS, 60,
-                   'the writers are in D')
-        wait_until(lambda: 'touch' in names_in_d(guest) and 'sync' in names_in_d(guest), 60,
-                   'the visitors are in D')
+        wait_until(lambda: PILE <= collections.Counter(names_in_d(guest)), 60,
+                   f'these are in D: {PILE}')
         step(f'in D: {sorted(names_in_d(guest))}')
 
         step(f'nothing changes for {WATCH_SECONDS} s')
         stuck = acknowledged(site, 0)
         others = acknowledged(site, 1)
-        tasks = {task.pid for task in guest.tasks_in_d() if task.name in ('touch', 'sync')}
+        tasks = {task.pid for task in guest.tasks_in_d() if task.name in ('dd', 'sync')}
         scenario.holds_for(lambda: still_so(site, stuck, tasks), WATCH_SECONDS,
                            'the disk is hung, and so are its users')
         assert not any(guest.done(visitor) for visitor in visitors)

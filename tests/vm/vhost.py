@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The transport of a vhost-user device: QEMU's socket, the guest's memory and the virtqueues.
 
 Nothing here knows SCSI. QEMU hands over the guest's memory as file descriptors and tells where the

@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <string.h>
+
+#include "agent/base/macro.h"
+#include "agent/decide/ladder.h"
+#include "agent/decide/names.h"
+
+/* All ways through the machine at once: breadth first, every event in every state that can be reached,
+ * until nothing new comes. Time is only passed or not passed. What must hold at each step is written
+ * down here a second time, from the words of the design and not from the table of ladder.c. */
+
+#define S USEC_PER_SEC
+#define NOW (1000 * S)
+
+/* The ladder, and what is true of the disk and of the past whether the ladder knows it or not. */
+struct world {
+        struct ladder ladder;
+        enum footing footing;
+        bool offline;  /* the agent has set the disk offline */
+        bool look_due; /* a reset may have been carried out, and nobody has looked since */
+};
+
+enum kind {
+        KIND_OBSERVE,
+        KIND_RETURNED,
+        KIND_REQUEST,
+        KIND_SHIFT,
+        KIND_KILLED,  /* the daemon, and another takes up what it left */
+        KIND_FOOTING, /* somebody mounts or unmounts, while all is well */
+};
+
+struct event {
+        enum kind kind;
+        struct symptom symptom;
+        bool may_act, late;
+        enum step step;
+        int error;
+        bool in_time; /* killed: the step under way has come to its effect on the disk's state */
+        enum footing footing;
+};
+
+#define EVENTS_MAX 256
+#define NODES_MAX (1U << 16)
+#define KEYS (1U << 22)
+
+struct node {
+        struct world world;
+        uint32_t parent, depth;
+        uint16_t event;
+        bool good;
+};
+
+struct search {
+        const struct policy *policy;
+        struct event events[EVENTS_MAX];
+        size_t n_events;
+        struct node nodes[NODES_MAX];
+        uint32_t n_nodes;
+        uint32_t index[KEYS]; /* of the node, plus one */
+};
+
+/* ---- events ---- */
+
+static void add_symptoms(struct search *search, struct event event) {
+        for (int bits = 0; bits < 4; bits++) {
+                event.may_act = bits & 1;
+                event.late = bits & 2;
+                assert_true(search->n_events < EVENTS_MAX);
+                search->events[search->n_events++] = event;
+        }
+}
+
+static void add_observations(struct search *search) {
+        const struct policy *p = search->policy;
+        const usec_t quiets[] = { 0, p->warn, p->settle, p->stall, p->stall + p->settle };
+
+        for (uint32_t n = 0; n < 2; n++) /* held, with and without work outstanding */
+                add_symptoms(search, (struct event) { .symptom = { .held = true,
+                                                                   .outstanding = n } });
+        for (int progress = 0; progress < 2; progress++) {
+                add_symptoms(search, (struct event) { .symptom = { .progress = progress } });
+                for (size_t i = 0; i < ELEMENTSOF(quiets); i++)
+                        add_symptoms(search, (struct event) {
+                                .symptom = {
+                                        .kind = quiets[i] >= p->stall  ? SYMPTOM_STALLED
+                                                : quiets[i] >= p->warn ? SYMPTOM_SUSPECT
+                                                                       : SYMPTOM_NONE,
+                                        .quiet = quiets[i],
+                                        .outstanding = 8,
+                                        .progress = progress,
+                                },
+                        });
+        }
+}
+
+static void add(struct search *search, struct event event) {
+        assert_true(search->n_events < EVENTS_MAX);
+        search->events[search->n_events++] = event;
+}
+
+static void add_events(struct search *search) {
+        static const int errors[] = { 0, -EIO, -EAGAIN, -EINVAL, -EBUSY, -EPIPE };
+
+        add_observations(search);
+        for (int step = STEP_NONE + 1; step < _STEP_MAX; step++)
+                for (size_t i = 0; i < ELEMENTSOF(errors); i++)
+                        add(search, (struct event) { .kind = KIND_RETURNED,
+                                                     .step = (enum step) step,
+                                                     .error = errors[i] });
+        for (int i = 0; i < 2; i++)
+                add(search, (struct event) { .kind = KIND_KILLED, .in_time = i });
+        for (int i = FOOTING_NONE; i <= FOOTING_SYSTEM; i++)
+                add(search, (struct event) { .kind = KIND_FOOTING, .footing = (enum footing) i });
+        add(search, (struct event) { .kind = KIND_REQUEST });
+        add(search, (struct event) { .kind = KIND_SHIFT });
+}
+
+/* ---- failures are told with the way that led to them ---- */
+
+static void print_event(const struct event *e) {
+        const struct symptom *s = &e->symptom;
+
+        switch (e->kind) {
+        case KIND_OBSERVE:
+                print_error("observe%s%s quiet=%us outstanding=%u%s%s", s->held ? " held" : "",
+                            s->progress ? " progress" : "", (unsigned) (s->quiet / S),
+                            s->outstanding, e->may_act ? " may-act" : "", e->late ? " late" : "");
+                break;
+        case KIND_RETURNED:
+                print_error("%s returned %d", step_to_string(e->step), e->error);
+                break;
+        case KIND_KILLED:
+                print_error("killed%s", e->in_time ? " after the effect" : "");
+                break;
+        case KIND_FOOTING:
+                print_error("footing %d", (int) e->footing);
+                break;
+        case KIND_REQUEST:
+                print_error("request");
+                break;
+        case KIND_SHIFT:
+                print_error("gap");
+                break;
+        }
+}
+
+static void print_world(const struct world *w) {
+        const struct ladder *l = &w->ladder;
+
+        print_error(" -> %s%s, step %s, act %s, outcome %s, footing %d%s%s\n",
+                    incident_state_to_string(l->state), l->overdue ? " overdue" : "",
+                    step_to_string(l->step), step_to_string(l->act), outcome_to_string(l->outcome),
+                    (int) w->footing, w->offline ? ", offline" : "",
+                    w->look_due ? ", not yet looked" : "");
+}
+
+static void print_way(const struct search *search, uint32_t node) {
+        const struct node *n = search->nodes + node;
+
+        if (node > 0) {
+                print_way(search, n->parent);
+                print_event(search->events + n->event);
+        }
+        print_world(&n->world);
+}
+
+/* One step of the search, for the checks to speak of. */
+struct move {
+        const struct search *search;
+        uint32_t from;
+        const struct world *before, *after;
+        const struct event *event;
+        bool changed; /* what the ladder said */
+};
+
+_Noreturn static void violated(const struct move *m, const char *what) {
+        print_way(m->search, m->from);
+        print_event(m->event);
+        print_world(m->after);
+        fail_msg("%s", what);
+        abort(); /* not reached */
+}
+
+#define must(m, what, expression)               \
+        do {                                    \
+                if (!(expression))              \
+                        violated((m), (what));  \
+        } while (0)
+
+/* ---- what must hold ---- */
+
+static enum step owned_step(enum incident_state state) {
+        switch (state) {
+        case INCIDENT_ACTING:
+                return STEP_LUN_RESET;
+        case INCIDENT_VERIFYING:
+                return STEP_PROBE;
+        case INCIDENT_OFFLINING:
+                return STEP_OFFLINE;
+        case INCIDENT_SHUTTING:
+                return STEP_FS_SHUTDOWN;
+        case INCIDENT_UNMOUNTING:
+                return STEP_FS_UMOUNT;
+        case INCIDENT_RETURNING:
+                return STEP_RUNNING;
+        case INCIDENT_MOUNTING:
+                return STEP_FS_MOUNT;
+        default:
+                return STEP_NONE;
+        }
+}
+
+static bool is_filesystem_state(enum incident_state s) {
+        return s == INCIDENT_SHUTTING || s == INCIDENT_UNMOUNTING || s == INCIDENT_BUSY ||
+               s == INCIDENT_MOUNTING;
+}
+
+static void check_state(const struct move *m) {
+        const struct world *w = m->after;
+        const struct ladder *l = &w->ladder;
+
+        must(m, "a step is asked for in the state that owns it, and nowhere else",
+             l->step == owned_step(l->state));
+        must(m, "only a step can be overdue, and nothing follows by time then",
+             !l->overdue || (l->step != STEP_NONE && l->deadline == USEC_INFINITY));
+        must(m, "a step has a deadline, until that has passed",
+             l->step == STEP_NONE || l->overdue || l->deadline != USEC_INFINITY);
+        must(m, "a disk that the system runs from is never failed",
+             w->footing != FOOTING_SYSTEM ||
+                     (l->state != INCIDENT_OFFLINING && !is_filesystem_state(l->state) &&
+                      !w->offline));
+        must(m, "where nothing is mounted, nothing is done to filesystems",
+             w->footing != FOOTING_NONE || !is_filesystem_state(l->state));
+        must(m, "filesystems are ended only after the rung offline, and on an offline disk",
+             (l->state != INCIDENT_SHUTTING && l->state != INCIDENT_UNMOUNTING &&
+              l->state != INCIDENT_BUSY) || (l->act == STEP_OFFLINE && w->offline));
+        must(m, "what is healthy is not offline, and nothing is kept of the incident",
+             l->state != INCIDENT_HEALTHY ||
+                     (!w->offline && !l->failed && l->backoff == 10 * S));
+        must(m, "the wait between tries is from 10 s to 5 min",
+             l->backoff >= 10 * S && l->backoff <= 300 * S);
+        must(m, "who failed the disk knows it", !w->offline || l->failed);
+}
+
+static void check_acts(const struct move *m) {
+        const struct ladder *l = &m->after->ladder;
+        const struct event *e = m->event;
+        enum incident_state from = m->before->ladder.state;
+
+        if (l->state == from)
+                return;
+        if (l->state == INCIDENT_ACTING)
+                must(m, "a LUN reset needs a standing symptom and leave, or a request",
+                     e->kind == KIND_REQUEST ||
+                             (e->kind == KIND_OBSERVE && e->symptom.kind == SYMPTOM_STALLED &&
+                              !e->symptom.held && e->may_act));
+        if (l->state == INCIDENT_ACTING || l->state == INCIDENT_OFFLINING)
+                must(m, "no second reset before the effect of the first has been looked at",
+                     !m->after->look_due);
+        if (l->state == INCIDENT_OFFLINING && from == INCIDENT_SETTLING)
+                must(m, "offline needs a whole quiet window after the LUN reset",
+                     e->kind == KIND_OBSERVE && !e->symptom.held && e->may_act &&
+                             !e->symptom.progress && e->symptom.quiet >= m->search->policy->settle);
+        if (l->state == INCIDENT_SHUTTING)
+                must(m, "filesystems are shut down only when the disk has drained",
+                     (e->kind == KIND_OBSERVE && e->symptom.progress &&
+                      e->symptom.outstanding == 0) ||
+                             (e->kind == KIND_KILLED && m->before->offline &&
+                              is_filesystem_state(from)));
+        if (l->state == INCIDENT_RECOVERED)
+                must(m, "recovered needs a read that came back",
+                     e->kind == KIND_RETURNED && e->error == 0 && !m->after->offline &&
+                             (e->step == STEP_PROBE || e->step == STEP_FS_MOUNT ||
+                              e->step == STEP_RUNNING));
+        if (l->state == INCIDENT_FAILED)
+                must(m, "failed: nothing is mounted any more",
+                     m->before->footing == FOOTING_NONE || e->kind == KIND_KILLED ||
+                             (e->kind == KIND_RETURNED && (e->step == STEP_FS_UMOUNT ||
+                                                           e->step == STEP_FS_MOUNT)));
+}
+
+static void check_answer(const struct move *m) {
+        const struct ladder *b = &m->before->ladder, *a = &m->after->ladder;
+        bool same = memcmp(a, b, sizeof(*a)) == 0;
+
+        if (m->event->kind == KIND_OBSERVE || m->event->kind == KIND_RETURNED ||
+            m->event->kind == KIND_REQUEST)
+                must(m, "it says whether it changed", m->changed == !same);
+        if (m->event->kind == KIND_RETURNED && m->event->step != b->step)
+                must(m, "a step that is not wanted changes nothing", same);
+        if (m->event->kind == KIND_OBSERVE && b->overdue)
+                must(m, "nothing follows while a step is overdue", same);
+}
+
+/* ---- the search ---- */
+
+static uint32_t key_of(const struct world *w) {
+        const struct ladder *l = &w->ladder;
+        uint32_t key = (uint32_t) l->state;
+
+        key = key << 1 | l->overdue;
+        key = key << 1 | (l->deadline == USEC_INFINITY);
+        key = key << 5 | (uint32_t) (l->backoff / (10 * S));
+        key = key << 1 | l->failed;
+        key = key << 2 | (uint32_t) l->act;
+        key = key << 3 | (uint32_t) l->outcome;
+        key = key << 2 | (uint32_t) w->footing;
+        key = key << 1 | w->offline;
+        return key << 1 | w->look_due;
+}
+
+/* Time is told from NOW on again, as if nothing had happened long ago. */
+static void rebase(struct ladder *l) {
+        l->since = NOW;
+        l->acted_at = l->act == STEP_NONE ? 0 : NOW;
+        if (l->deadline != USEC_INFINITY)
+                l->deadline = NOW + S;
+}
+
+static void effect_of_return(struct world *w, const struct event *e) {
+        bool again = e->error == -EAGAIN;
+
+        if (e->step == STEP_LUN_RESET)
+                w->look_due = e->error == 0;
+        if (e->step == STEP_OFFLINE) {
+                w->look_due = !again;
+                w->offline |= e->error != -EINVAL; /* EINVAL: the kernel would not set it */
+        }
+        if (e->step == STEP_RUNNING && e->error != -EINVAL)
+                w->offline = false;
+}
+
+/* A look: a sample that could show that something moves, or a whole window that showed nothing. */
+static void effect_of_look(struct world *w, const struct policy *policy, const struct event *e) {
+        if (e->symptom.held)
+                return;
+        if (w->ladder.state == INCIDENT_SETTLING)
+                w->look_due &= !e->symptom.progress && e->symptom.quiet < policy->settle;
+        if (w->ladder.state == INCIDENT_DRAINING)
+                w->look_due &= !e->symptom.progress && !e->late;
+}
+
+static void effect_of_kill(struct world *w, const struct event *e) {
+        enum incident_state state = w->ladder.state;
+
+        w->look_due |= state == INCIDENT_ACTING || state == INCIDENT_OFFLINING;
+        if (e->in_time && state == INCIDENT_OFFLINING)
+                w->offline = true;
+        if (e->in_time && state == INCIDENT_RETURNING)
+                w->offline = false;
+        ladder_resume(&w->ladder, state, w->offline, NOW);
+}
+
+/* Returns whether the event can happen at all; *ret_changed is what the ladder said. */
+static bool apply(struct world *w, const struct policy *policy, const struct event *e,
+                  bool *ret_changed) {
+        struct symptom symptom = e->symptom;
+        struct ladder *l = &w->ladder;
+
+        *ret_changed = false;
+        switch (e->kind) {
+        case KIND_OBSERVE:
+                if (e->late && l->deadline == USEC_INFINITY)
+                        return false;
+                effect_of_look(w, policy, e);
+                symptom.offline = w->offline;
+                *ret_changed = ladder_observe(l, policy, &symptom, e->may_act, w->footing,
+                                              e->late ? l->deadline : NOW);
+                break;
+        case KIND_RETURNED:
+                if (e->step == STEP_PROBE && e->error == 0 && w->offline)
+                        return false; /* an offline disk reads nothing */
+                if (e->step == l->step)
+                        effect_of_return(w, e);
+                *ret_changed = ladder_returned(l, e->step, e->error, w->footing, NOW);
+                break;
+        case KIND_REQUEST:
+                *ret_changed = ladder_request(l, NOW) == 0;
+                break;
+        case KIND_SHIFT:
+                ladder_shift(l, S);
+                break;
+        case KIND_KILLED:
+                effect_of_kill(w, e);
+                break;
+        case KIND_FOOTING:
+                if (l->state != INCIDENT_HEALTHY)
+                        return false; /* the mounts of a disk in trouble are kept */
+                w->footing = e->footing;
+                break;
+        }
+        return true;
+}
+
+static uint32_t enter(struct search *search, const struct world *w, uint32_t parent, size_t event) {
+        uint32_t key = key_of(w);
+
+        assert_true(key < KEYS);
+        if (search->index[key] == 0) {
+                assert_true(search->n_nodes < NODES_MAX);
+                search->nodes[search->n_nodes] = (struct node) {
+                        .world = *w,
+                        .parent = parent,
+                        .depth = search->n_nodes == 0 ? 0 : search->nodes[parent].depth + 1,
+                        .event = (uint16_t) event,
+                };
+                search->index[key] = ++search->n_nodes;
+        }
+        return search->index[key] - 1;
+}
+
+static void check_move(struct search *search, uint32_t from, size_t event,
+                       const struct world *after, bool changed) {
+        struct move m = {
+                .search = search,
+                .from = from,
+                .before = &search->nodes[from].world,
+                .after = after,
+                .event = search->events + event,
+                .changed = changed,
+        };
+
+        check_answer(&m);
+        check_state(&m);
+        check_acts(&m);
+}
+
+/* Ends told in the brief of this machine: all is well, all is over, or all waits for a step. */
+static bool is_end(const struct world *w) {
+        return w->ladder.state == INCIDENT_HEALTHY || w->ladder.state == INCIDENT_FAILED ||
+               w->ladder.overdue;
+}
+
+static void check_ends_are_reached(struct search *search) {
+        bool more = true;
+
+        for (uint32_t i = 0; i < search->n_nodes; i++)
+                search->nodes[i].good = is_end(&search->nodes[i].world);
+        while (more) {
+                more = false;
+                for (uint32_t i = 0; i < search->n_nodes; i++)
+                        for (size_t e = 0; e < search->n_events && !search->nodes[i].good; e++) {
+                                struct world w = search->nodes[i].world;
+                                bool changed;
+
+                                if (!apply(&w, search->policy, search->events + e, &changed))
+                                        continue;
+                                rebase(&w.ladder);
+                                if (search->nodes[enter(search, &w, i, e)].good)
+                                        search->nodes[i].good = more = true;
+                        }
+        }
+        for (uint32_t i = 0; i < search->n_nodes; i++)
+                if (!search->nodes[i].good) {
+                        print_way(search, i);
+                        fail_msg("no end can be reached from here");
+                }
+}
+
+/* The disk is well from here on: every step does what it should, all I/O ends. Then all must be well
+ * again before long, with a disk that runs. */
+static void check_recovers(const struct search *search, uint32_t node) {
+        struct world w = search->nodes[node].world;
+        usec_t now = NOW;
+
+        for (int i = 0; i < 100; i++) {
+                struct ladder *l = &w.ladder;
+                struct symptom symptom = { .progress = true, .offline = w.offline };
+                struct event e = { .step = l->step };
+
+                if (l->state == INCIDENT_HEALTHY && !w.offline)
+                        return;
+                if (l->step != STEP_NONE) {
+                        e.error = l->step == STEP_PROBE && w.offline ? -EIO : 0;
+                        effect_of_return(&w, &e);
+                        (void) ladder_returned(l, e.step, e.error, w.footing, now);
+                        continue;
+                }
+                now = l->deadline == USEC_INFINITY ? now + S : MAX(now + S, l->deadline);
+                (void) ladder_observe(l, search->policy, &symptom, true, w.footing, now);
+        }
+        print_way(search, node);
+        print_error("...after 100 more rounds with a healthy disk");
+        print_world(&w);
+        fail_msg("a disk that is well again does not become healthy");
+}
+
+static void explore(struct search *search) {
+        struct world start = { .footing = FOOTING_NONE };
+
+        add_events(search);
+        ladder_init(&start.ladder, NOW);
+        rebase(&start.ladder);
+        (void) enter(search, &start, 0, 0);
+        for (uint32_t i = 0; i < search->n_nodes; i++)
+                for (size_t e = 0; e < search->n_events; e++) {
+                        struct world w = search->nodes[i].world;
+                        bool changed;
+
+                        if (!apply(&w, search->policy, search->events + e, &changed))
+                                continue;
+                        check_move(search, i, e, &w, changed);
+                        rebase(&w.ladder);
+                        (void) enter(search, &w, i, e);
+                }
+}
+
+/* The limits in each order that a configuration can put them in. */
+static const struct policy policies[] = {
+        { .warn = 2 * S, .settle = 3 * S, .stall = 5 * S },
+        { .settle = 1 * S, .warn = 2 * S, .stall = 5 * S },
+        { .warn = 2 * S, .stall = 5 * S, .settle = 9 * S },
+        { .warn = 5 * S, .stall = 5 * S, .settle = 5 * S },
+};
+
+static struct search *explored(size_t i) {
+        struct search *search = calloc(1, sizeof(*search));
+
+        assert_non_null(search);
+        search->policy = policies + i;
+        explore(search);
+        return search;
+}
+
+static void test_invariants(void **state) {
+        for (size_t i = 0; i < ELEMENTSOF(policies); i++) {
+                _cleanup_free_ struct search *search = explored(i);
+
+                print_message("policy %zu: %u states, %zu events each, all of them within %u "
+                              "steps\n",
+                              i, search->n_nodes, search->n_events,
+                              search->nodes[search->n_nodes - 1].depth);
+                /* A machine that leads nowhere would pass all checks. */
+                for (int s = 0; s < _INCIDENT_STATE_MAX; s++) {
+                        bool seen = false;
+
+                        for (uint32_t k = 0; k < search->n_nodes; k++)
+                                seen |= (int) search->nodes[k].world.ladder.state == s;
+                        if (!seen)
+                                fail_msg("%s is never reached",
+                                         incident_state_to_string((enum incident_state) s));
+                }
+        }
+}
+
+static void test_ends_are_reached(void **state) {
+        _cleanup_free_ struct search *search = explored(0);
+
+        check_ends_are_reached(search);
+}
+
+static void test_a_disk_that_is_well_becomes_healthy(void **state) {
+        _cleanup_free_ struct search *search = explored(0);
+
+        for (uint32_t i = 0; i < search->n_nodes; i++)
+                check_recovers(search, i);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_invariants),
+                cmocka_unit_test(test_ends_are_reached),
+                cmocka_unit_test(test_a_disk_that_is_well_becomes_healthy),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
