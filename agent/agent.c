@@ -18,7 +18,8 @@
 
 bool agent_is_calm(const struct agent *agent) {
         for (const struct disk *d = agent->disks; d; d = d->next)
-                if (d->ladder.state != INCIDENT_HEALTHY && d->ladder.state != INCIDENT_FAILED)
+                if (d->ladder.state == INCIDENT_SETTLING || d->ladder.state == INCIDENT_DRAINING ||
+                    (d->ladder.step != STEP_NONE && !d->ladder.overdue))
                         return false;
         return true;
 }
@@ -86,7 +87,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         domain_tick(agent, now);
         for (struct disk *d = agent->disks; d; d = d->next)
                 incident_tick(d, now);
-        if (agent->mounts_stale)
+        if (agent->mounts_stale && agent_is_calm(agent))
                 disk_refresh_mounts(agent);
         feed_watchdog(agent, now);
         agent_arm(agent);
@@ -98,12 +99,16 @@ static int on_udev(sd_event_source *source, int fd, uint32_t events, void *userd
 
         (void) source, (void) fd, (void) events;
         udev_watch_dispatch(agent->udev);
+        agent->mounts_stale = true; /* a volume may have come to stand on a disk */
         return 0;
 }
 
-static int on_mountinfo(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+/* The next tick reads them: containers change mounts many times a second. */
+static int on_mounts(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct agent *agent = userdata;
+
         (void) source, (void) fd, (void) events;
-        disk_refresh_mounts(userdata);
+        agent->mounts_stale = true;
         return 0;
 }
 
@@ -220,13 +225,20 @@ static int start_timer(struct agent *agent) {
         return r < 0 ? r : sd_event_source_set_exit_on_failure(agent->timer, true);
 }
 
+/* For both, proc(5) says that a change is an exceptional condition. */
 static int start_mounts(struct agent *agent) {
+        int r;
+
         agent->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
         if (agent->mountinfo < 0)
                 return -errno;
-        /* proc(5): a change of the mounts is an exceptional condition. */
-        return sd_event_add_io(agent->event, NULL, agent->mountinfo, EPOLLPRI, on_mountinfo,
-                               agent);
+        r = sd_event_add_io(agent->event, NULL, agent->mountinfo, EPOLLPRI, on_mounts, agent);
+        if (r < 0)
+                return r;
+        agent->swaps = open("/proc/swaps", O_RDONLY | O_CLOEXEC);
+        if (agent->swaps < 0)
+                return errno == ENOENT ? 0 : -errno; /* a kernel without swap */
+        return sd_event_add_io(agent->event, NULL, agent->swaps, EPOLLPRI, on_mounts, agent);
 }
 
 static int start_udev(struct agent *agent) {
@@ -264,7 +276,7 @@ static int start(struct agent *agent) {
         if ((r = start_bus(agent)) < 0)
                 return failed(BUS_SOCKET, r);
         if ((r = start_mounts(agent)) < 0)
-                return failed("/proc/self/mountinfo", r);
+                return failed("/proc/self/mountinfo or /proc/swaps", r);
         if ((r = start_udev(agent)) < 0)
                 return failed("udev", r);
         return 0;
@@ -289,6 +301,7 @@ static void stop(struct agent *agent) {
         }
         agent->udev = udev_watch_free(agent->udev);
         agent->mountinfo = safe_close(agent->mountinfo);
+        agent->swaps = safe_close(agent->swaps);
         agent->timer = sd_event_source_unref(agent->timer);
         agent->event = sd_event_unref(agent->event);
         agent->notify = safe_close(agent->notify);
@@ -301,6 +314,7 @@ int agent_run(struct agent *agent) {
         assert(agent);
 
         agent->mountinfo = -EBADF;
+        agent->swaps = -EBADF;
         agent->lock = -EBADF;
         agent->notify = notify_open(&agent->watchdog);
         r = start(agent);

@@ -21,8 +21,8 @@ struct agent {
         struct bus_server *bus;
         struct disk *disks;     /* in the order they appeared */
         struct domain *domains;
-        int mountinfo;          /* says when mounts change */
-        bool mounts_stale;      /* they did, during an incident */
+        int mountinfo, swaps;   /* say when something is mounted or swapped on */
+        bool mounts_stale;      /* it was: to be read at the next tick that is calm */
         int notify;
         int lock;               /* there is no other daemon */
         usec_t watchdog;        /* how often systemd wants to hear of us */
@@ -39,6 +39,6 @@ struct disk *agent_find(struct agent *agent, const char *name);
 /* Arms the one timer for whatever comes first. */
 void agent_arm(struct agent *agent);
 
-/* Whether no disk is in an incident that is being worked on: only then memory is allocated for what
+/* Whether no act is under way and none awaits its outcome: only then memory is allocated for what
  * can wait. */
 bool agent_is_calm(const struct agent *agent);

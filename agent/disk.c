@@ -10,6 +10,7 @@
 
 #define SYSFS "/sys"
 #define MOUNTINFO "/proc/self/mountinfo"
+#define SWAPS "/proc/swaps"
 
 /* What the system cannot run without; a disk under one of these is never failed. */
 static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
@@ -17,6 +18,8 @@ static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run"
 enum footing disk_footing(const struct disk *disk) {
         assert(disk);
 
+        if (disk->unfollowed)
+                return FOOTING_SYSTEM;
         for (size_t i = 0; i < disk->mounts.n; i++)
                 for (size_t k = 0; k < ELEMENTSOF(system_mounts); k++)
                         if (strcmp(disk->mounts.entries[i].target, system_mounts[k]) == 0)
@@ -36,7 +39,9 @@ static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
-        r = state_file_write(&disk->state, disk->ladder.state, disk->ladder.acted_at, &disk->mounts);
+        disk->unfollowed = mounts_unfollowed(SYSFS, SWAPS, disk->id.devnum);
+        r = state_file_write(&disk->state, disk->ladder.state, disk->ladder.acted_at,
+                             &disk->mounts);
         if (r < 0)
                 log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
                             disk->address, disk->state.path, strerror(-r));
@@ -53,9 +58,7 @@ void disk_refresh_mounts(struct agent *agent) {
 
         assert(agent);
 
-        agent->mounts_stale = !agent_is_calm(agent);
-        if (agent->mounts_stale)
-                return;
+        agent->mounts_stale = false;
         r = mount_table_read(MOUNTINFO, &table);
         if (r < 0) {
                 log_warning("cannot read %s: %s", MOUNTINFO, strerror(-r));

@@ -30,6 +30,7 @@ struct disk {
         struct symptom symptom;
         struct ladder ladder;
         struct mounts mounts;      /* frozen while an incident lasts */
+        bool unfollowed;           /* swap or a volume stands on it, too */
         struct state_file state;
         bool begun;                /* the ladder's step is with an executor */
         size_t mount_next;         /* which mount a filesystem step has come to */
@@ -47,7 +48,7 @@ struct disk *disk_free(struct disk *disk);
 
 enum footing disk_footing(const struct disk *disk);
 
-/* Reads anew what is mounted, for all disks that are healthy; later, if an incident is on. */
+/* Reads anew what stands on the disks that are healthy. Allocates. */
 void disk_refresh_mounts(struct agent *agent);
 
 /* Adds the disk to an answer for a person. */
@@ -63,7 +64,7 @@ void incident_returned(struct disk *disk, enum step step, int error, usec_t now)
 void incident_resume(struct disk *disk, enum incident_state state, usec_t acted_at, usec_t now);
 
 /* Hands the step that is wanted to its executor, if that is free. */
-void incident_pursue(struct disk *disk);
+void incident_pursue(struct disk *disk, usec_t now);
 
 /* A person asks for a LUN reset. 0: begun, CALL is answered when its outcome is known; -EBUSY or
  * -EPERM with the reason. */

@@ -49,9 +49,9 @@ static void attach_all(struct domain *domain) {
                 }
 }
 
-static void pursue_all(struct agent *agent) {
+static void pursue_all(struct agent *agent, usec_t now) {
         for (struct disk *d = agent->disks; d; d = d->next)
-                incident_pursue(d);
+                incident_pursue(d, now);
 }
 
 static void on_domain_news(struct domain *domain, const struct executor_report *news, usec_t now) {
@@ -85,7 +85,7 @@ static int on_domain_readable(sd_event_source *source, int fd, uint32_t events, 
                 on_domain_news(domain, &news, now);
         if (domain->executor.fd < 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        pursue_all(domain->agent);
+        pursue_all(domain->agent, now);
         agent_arm(domain->agent);
         return 0;
 }
@@ -108,7 +108,7 @@ static int on_disk_readable(sd_event_source *source, int fd, uint32_t events, vo
         }
         if (disk->executor.fd < 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        incident_pursue(disk);
+        incident_pursue(disk, now);
         agent_arm(disk->agent);
         return 0;
 }
@@ -228,6 +228,21 @@ int domain_join(struct disk *disk) {
         return executor_attach(&domain->executor, disk->slot, &disk->nodes);
 }
 
+static bool is_empty(const struct domain *domain) {
+        for (size_t i = 0; i < ELEMENTSOF(domain->slots); i++)
+                if (domain->slots[i] != 0)
+                        return false;
+        return true;
+}
+
+static void unlink_domain(struct domain *domain) {
+        struct domain **link = &domain->agent->domains;
+
+        while (*link != domain)
+                link = &(*link)->next;
+        *link = domain->next;
+}
+
 void domain_leave(struct disk *disk) {
         struct domain *domain = disk->domain;
 
@@ -237,6 +252,11 @@ void domain_leave(struct disk *disk) {
                 (void) executor_detach(&domain->executor, disk->slot);
         domain->slots[disk->slot / 8] &= (uint8_t) ~(1U << disk->slot % 8);
         disk->domain = NULL;
+        /* With the last disk the executor goes: at once, or when the act it is in returns. */
+        if (is_empty(domain)) {
+                unlink_domain(domain);
+                (void) domain_free(domain);
+        }
 }
 
 static void log_spawn_error(const char *what, int r) {

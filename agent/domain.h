@@ -25,6 +25,8 @@ struct domain {
 /* Gives the disk a place in the domain of its SCSI host, which is made when it is the first. 0, or
  * a negative errno. */
 int domain_join(struct disk *disk);
+
+/* Takes the disk out again; with the last one the domain is freed. */
 void domain_leave(struct disk *disk);
 
 /* Forks the disk's own executor. 0, or a negative errno. */

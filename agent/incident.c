@@ -60,8 +60,8 @@ static void say_acting(struct disk *disk) {
 static void say_uncured(struct disk *disk) {
         const char *why = disk->ladder.outcome == OUTCOME_REFUSED
                                   ? "the device refused the LUN reset"
-                                  : "the LUN reset brought nothing back, and the system runs from "
-                                    "this disk, so it is not failed";
+                                  : "the LUN reset brought nothing back, and the disk is not "
+                                    "failed, for the system, swap or a volume stands on it";
 
         say(disk, "stuck: %s; tried again after a while if it still hangs", why);
 }
@@ -82,8 +82,8 @@ static void say_recovered(struct disk *disk, enum incident_state before, usec_t 
                 say(disk, "the disk answers again%s",
                     before == INCIDENT_MOUNTING ? ", its filesystems are mounted again" : "");
         else
-                say(disk, "recovered by %s: I/O completes again, %s after the reset began",
-                    step_to_string(l->act), SPAN(now - l->acted_at));
+                say(disk, "I/O completes again, %s after the LUN reset began",
+                    SPAN(now - l->acted_at));
 }
 
 static void say_failed(struct disk *disk, enum incident_state before, usec_t now) {
@@ -102,6 +102,9 @@ static void say_watching(struct disk *disk, enum incident_state before) {
         if (before == INCIDENT_SUSPECT)
                 say(disk, disk->symptom.progress ? "I/O completes again by itself"
                                                  : "observation begun anew: time was not counted");
+        else if (before == INCIDENT_ACTING)
+                say(disk, "not reset now: the host is busy, or recovers by itself; "
+                          "observation begun anew");
         else
                 disk->detail[0] = '\0';
 }
@@ -215,6 +218,16 @@ static void answer_call(struct disk *disk) {
         disk->call = NULL;
 }
 
+static void report_change(const struct disk *disk, enum event_kind event) {
+        char text[sizeof(disk->detail) + 16];
+
+        if (event == _EVENT_KIND_MAX)
+                return;
+        (void) snprintf(text, sizeof(text), "%s%s", event == EVENT_RECOVERED ? "recovered: " : "",
+                        disk->detail);
+        incident_report(disk, event, text);
+}
+
 static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         enum event_kind event = event_of(disk->ladder.state, before);
         int r;
@@ -228,8 +241,7 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
                 if (disk->ladder.state != INCIDENT_SUSPECT && before != INCIDENT_SUSPECT)
                         stall_restart(&disk->stall);
                 describe(disk, before, now);
-                if (event != _EVENT_KIND_MAX)
-                        incident_report(disk, event, disk->detail);
+                report_change(disk, event);
         }
         r = state_file_set(&disk->state, disk->ladder.state, disk->ladder.acted_at);
         if (r < 0)
@@ -239,6 +251,7 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         if (disk->ladder.state == INCIDENT_HEALTHY) {
                 disk->detail[0] = '\0';
                 disk->by_hand = false;
+                disk->agent->mounts_stale = true; /* they were not followed meanwhile */
         }
 }
 
@@ -264,15 +277,21 @@ static int begin(struct disk *disk) {
                               disk->mounts.entries + mount_index(disk));
 }
 
-void incident_pursue(struct disk *disk) {
+void incident_pursue(struct disk *disk, usec_t now) {
+        enum incident_state before = disk->ladder.state;
+
         assert(disk);
 
         if (disk->ladder.step == STEP_NONE || disk->begun)
                 return;
         if (is_filesystem_step(disk->ladder.step) && disk->mount_next == 0)
                 disk->mount_error = 0;
-        if (begin(disk) == 0)
-                disk->begun = true; /* else at the next sample, or when its executor is free */
+        disk->begun = begin(disk) == 0;
+        /* What the domain cannot take at once is not kept for later: by then the disk may be well.
+         * The disk's own executor is waited for. */
+        if (!disk->begun && executor_place(disk->ladder.step) == PLACE_DOMAIN &&
+            ladder_returned(&disk->ladder, disk->ladder.step, -EAGAIN, disk_footing(disk), now))
+                changed(disk, before, now);
 }
 
 /* One mount is done; returns whether the step goes on with the next. */
@@ -303,7 +322,7 @@ void incident_returned(struct disk *disk, enum step step, int error, usec_t now)
                 return; /* an earlier step, which is no longer wanted */
         if (is_filesystem_step(step)) {
                 if (next_mount(disk, error)) {
-                        incident_pursue(disk);
+                        incident_pursue(disk, now);
                         return;
                 }
                 error = disk->mount_error;
@@ -314,7 +333,7 @@ void incident_returned(struct disk *disk, enum step step, int error, usec_t now)
         before = disk->ladder.state;
         if (ladder_returned(&disk->ladder, step, error, disk_footing(disk), now))
                 changed(disk, before, now);
-        incident_pursue(disk);
+        incident_pursue(disk, now);
 }
 
 static bool take_sample(struct disk *disk, usec_t now, struct sample *ret) {
@@ -343,7 +362,7 @@ void incident_tick(struct disk *disk, usec_t now) {
                            disk_footing(disk), now)) {
                 changed(disk, before, now);
         }
-        incident_pursue(disk);
+        incident_pursue(disk, now);
 }
 
 void incident_resume(struct disk *disk, enum incident_state state, usec_t acted_at, usec_t now) {
@@ -388,6 +407,6 @@ int incident_request(struct disk *disk, bool force, struct bus_call *call,
         disk->by_hand = true;
         disk->call = call;
         changed(disk, before, now);
-        incident_pursue(disk);
+        incident_pursue(disk, now);
         return 0;
 }

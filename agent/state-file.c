@@ -9,7 +9,7 @@
 #include "agent/decide/names.h"
 #include "agent/state-file.h"
 
-/* Always as long: the longest name and the longest number fit. Time is CLOCK_MONOTONIC, which goes on
+/* Always as long: the longest name and number fit. Time is CLOCK_MONOTONIC, which goes on
  * as long as /run stays. */
 #define STATE_LINE "state %-12s %020" PRIu64 "\n"
 
@@ -128,9 +128,10 @@ static int parse_mount(char *line, struct mount_entry *entry) {
         if ((r = take_text(&rest, entry->source, sizeof(entry->source))) < 0 ||
             (r = take_text(&rest, entry->root, sizeof(entry->root))) < 0 ||
             (r = take_text(&rest, entry->target, sizeof(entry->target))) < 0 ||
-            (r = take_text(&rest, entry->fstype, sizeof(entry->fstype))) < 0)
+            (r = take_text(&rest, entry->fstype, sizeof(entry->fstype))) < 0 ||
+            (r = take_text(&rest, entry->data, sizeof(entry->data))) < 0)
                 return r;
-        return take_text(&rest, entry->data, sizeof(entry->data));
+        return rest ? -EBADMSG : 0;
 }
 
 static int add_mount(char *line, struct mounts *mounts) {
@@ -147,29 +148,35 @@ static int add_mount(char *line, struct mounts *mounts) {
         return r;
 }
 
+/* Cuts the newline. A line without one, or with a NUL, was never written whole: /run was full. */
+static bool end_line(char *line, ssize_t n) {
+        size_t length = strcspn(line, "\n");
+        bool whole = line[length] == '\n' && length + 1 == (size_t) n;
+
+        line[length] = '\0';
+        return whole;
+}
+
 static int parse(FILE *f, enum incident_state *ret_state, usec_t *ret_acted_at,
                  struct mounts *mounts) {
         _cleanup_free_ char *line = NULL;
         size_t size = 0;
         char name[16];
         usec_t acted_at;
+        ssize_t n;
         int state;
 
-        if (getline(&line, &size, f) < 0)
+        n = getline(&line, &size, f);
+        if (n < 0)
                 return -ENODATA;
-        if (sscanf(line, "state %15s %" SCNu64, name, &acted_at) != 2)
+        if (!end_line(line, n) || sscanf(line, "state %15s %" SCNu64, name, &acted_at) != 2)
                 return -EBADMSG;
         state = incident_state_from_string(name);
         if (state < 0)
                 return -EBADMSG;
-        for (;;) {
-                ssize_t n = getline(&line, &size, f);
-                int r;
+        while ((n = getline(&line, &size, f)) >= 0) {
+                int r = end_line(line, n) ? add_mount(line, mounts) : -EBADMSG;
 
-                if (n < 0)
-                        break;
-                line[strcspn(line, "\n")] = '\0';
-                r = add_mount(line, mounts);
                 if (r < 0)
                         return r;
         }

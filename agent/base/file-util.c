@@ -39,10 +39,10 @@ int read_number(int fd, uint64_t *ret) {
         if (r < 0)
                 return r;
         errno = 0;
-        v = strtoull(buf, &end, 0);
+        v = strtoull(buf, &end, strncmp(buf, "0x", 2) == 0 ? 16 : 10);
         if (errno != 0)
                 return -errno;
-        if (end == buf || *end != '\0' || buf[0] == '-')
+        if (end == buf || *end != '\0' || strchr(buf, '-'))
                 return -EINVAL;
         *ret = v;
         return 0;

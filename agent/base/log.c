@@ -84,13 +84,22 @@ static int to_stderr(const char *line) {
         return write(STDERR_FILENO, buf, (size_t) n) < 0 ? -errno : 0;
 }
 
+/* Names of disks and mount points come from elsewhere: a line stays one line, or it could forge
+ * fields in the journal. */
+static void format_line(char *buf, size_t size, const char *format, va_list ap) _printf_(3, 0);
+static void format_line(char *buf, size_t size, const char *format, va_list ap) {
+        (void) vsnprintf(buf, size, format, ap);
+        for (char *p = strchr(buf, '\n'); p; p = strchr(p, '\n'))
+                *p = ' ';
+}
+
 void log_fields(int level, const struct log_field *fields, size_t n, const char *format, ...) {
         char line[LINE_SIZE];
         va_list ap;
         int r;
 
         va_start(ap, format);
-        (void) vsnprintf(line, sizeof(line), format, ap);
+        format_line(line, sizeof(line), format, ap);
         va_end(ap);
 
         r = target.reconnect ? to_journal(level, fields, n, line) : to_stderr(line);
@@ -107,7 +116,7 @@ void log_kernel(int level, const char *format, ...) {
                 return;
         n = snprintf(line, sizeof(line), "<%d>unhangd: ", LOG_DAEMON | LOG_PRI(level));
         va_start(ap, format);
-        (void) vsnprintf(line + n, sizeof(line) - (size_t) n, format, ap);
+        format_line(line + n, sizeof(line) - (size_t) n, format, ap);
         va_end(ap);
         (void) !write(target.kmsg, line, strlen(line));
 }

@@ -64,10 +64,11 @@ static int parse_number(const char **p, uint64_t *ret_whole, uint64_t *ret_milli
         if (*s == '.') {
                 uint64_t weight = USEC_PER_SEC / 10;
 
+                any = false; /* digits follow a point, and no second point them */
                 for (s++; digit(*s); s++, any = true, weight /= 10)
                         millionths += weight * (uint64_t) (*s - '0');
         }
-        if (!any)
+        if (!any || *s == '.')
                 return -EINVAL;
 
         *p = s;

@@ -180,13 +180,18 @@ static void note(struct ladder *ladder, enum incident_state state, usec_t now) {
 
 /* What stands on the disk bends the way: without filesystems there is nothing to shut down and
  * nothing to mount; and a disk that the system itself runs from is never failed. */
-static enum incident_state bend(enum incident_state next, enum footing footing) {
+static enum incident_state bend(const struct ladder *ladder, enum incident_state next,
+                                enum footing footing) {
         if (footing == FOOTING_NONE && next == INCIDENT_SHUTTING)
                 return INCIDENT_FAILED;
         if (footing == FOOTING_NONE && next == INCIDENT_MOUNTING)
                 return INCIDENT_RECOVERED;
         if (footing == FOOTING_SYSTEM && next == INCIDENT_OFFLINING)
                 return INCIDENT_UNCURED;
+        /* What this incident may have unmounted comes back, whichever way the disk did. */
+        if (ladder->failed && footing == FOOTING_DATA && ladder->state == INCIDENT_VERIFYING &&
+            next == INCIDENT_RECOVERED)
+                return INCIDENT_MOUNTING;
         return next;
 }
 
@@ -202,7 +207,7 @@ static bool fire(struct ladder *ladder, enum event event, enum footing footing, 
                 return false;
         for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
                 if (rules[i].state == ladder->state && rules[i].event == event) {
-                        enum incident_state next = bend(rules[i].next, footing);
+                        enum incident_state next = bend(ladder, rules[i].next, footing);
 
                         if (event == EVENT_AGAIN)
                                 ladder->outcome = OUTCOME_REFUSED;

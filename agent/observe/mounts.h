@@ -28,5 +28,9 @@ void mount_table_free(struct libmnt_table *table);
 int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret)
         _must_check_;
 
+/* Whether something stands on the disk that is not in that list: a volume (LVM, LUKS, md: a holder
+ * in sysfs) or swap by SWAPS ("/proc/swaps"). What cannot be read counts as standing there. */
+bool mounts_unfollowed(const char *sysfs, const char *swaps, dev_t disk);
+
 /* Frees the entries and empties the list. */
 void mounts_clear(struct mounts *mounts);

@@ -13,9 +13,10 @@
 #include "agent/decide/ladder.h"
 #include "agent/decide/names.h"
 
-/* All ways through the machine at once: breadth first, every event in every state that can be reached,
- * until nothing new comes. Time is only passed or not passed. What must hold at each step is written
- * down here a second time, from the words of the design and not from the table of ladder.c. */
+/* All ways through the machine at once: breadth first, every event in every state that can be
+ * reached, until nothing new comes. A deadline is only passed or not passed. What must hold at each
+ * step is written down here a second time, from the words of the design and not from the table of
+ * ladder.c. */
 
 #define S USEC_PER_SEC
 #define NOW (1000 * S)
@@ -356,7 +357,7 @@ static void effect_of_kill(struct world *w, const struct event *e) {
                 w->offline = true;
         if (e->in_time && state == INCIDENT_RETURNING)
                 w->offline = false;
-        ladder_resume(&w->ladder, state, w->offline, NOW);
+        ladder_resume(&w->ladder, state, w->offline, w->ladder.acted_at, NOW);
 }
 
 /* Returns whether the event can happen at all; *ret_changed is what the ladder said. */
@@ -465,8 +466,8 @@ static void check_ends_are_reached(struct search *search) {
                 }
 }
 
-/* The disk is well from here on: every step does what it should, all I/O ends. Then all must be well
- * again before long, with a disk that runs. */
+/* The disk is well from here on: every step does what it should, all I/O ends. Then all must be
+ * well again before long, with a disk that runs. */
 static void check_recovers(const struct search *search, uint32_t node) {
         struct world w = search->nodes[node].world;
         usec_t now = NOW;

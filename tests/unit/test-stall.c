@@ -193,8 +193,8 @@ static void test_held(void **state) {
         assert_symptom(look(&s, 105 * S, 3), SYMPTOM_STALLED, 5 * S, USEC_INFINITY);
 }
 
-/* A completion that came while the disk was held, or between the samples around it, is not the doing
- * of what follows. */
+/* A completion that came while the disk was held, or between the samples around it, is not the
+ * doing of what follows. */
 static void test_held_is_no_progress(void **state) {
         struct story s = story_new();
 
@@ -428,10 +428,11 @@ static void trace_look(struct trace *t) {
         t->last = t->s.sample.at;
 }
 
-#define assert_trace(t, expression)                                                            \
-        do {                                                                                   \
-                if (!(expression))                                                             \
-                        fail_msg("trace with seed %" PRIu64 ": not true: %s", (t)->seed, #expression); \
+#define assert_trace(t, expression)                                              \
+        do {                                                                     \
+                if (!(expression))                                               \
+                        fail_msg("trace with seed %" PRIu64 ": not true: %s",    \
+                                 (t)->seed, #expression);                        \
         } while (0)
 
 /* A sample of a disk at work. */

@@ -34,7 +34,7 @@ def side(name):
         agent = Agent(site.guest) if name == 'with' else None
         if agent:
             agent.start()
-        site.record(site.sick, threads=THREADS, options='--dirops 2')
+        job = site.record(site.sick, threads=THREADS, options='--dirops 2')
         wait_until(lambda: min(site.acknowledged().get(i, 0) for i in range(THREADS)) > 3, 90,
                    'every writer has records acknowledged')
         tell('ready')
@@ -42,12 +42,12 @@ def side(name):
         site.lose(tmf='heal')
         lost_at = time.monotonic()
         if agent:
-            watch_agent(site, agent, lost_at)
+            watch_agent(site, agent, job, lost_at)
         else:
             watch_nothing(site, lost_at)
 
 
-def watch_agent(site, agent, lost_at):
+def watch_agent(site, agent, job, lost_at):
     clock = site.guest.sh('date +%s.%N')
     offset = time.monotonic() - float(clock)
     told = 0
@@ -66,6 +66,7 @@ def watch_agent(site, agent, lost_at):
             tell('event', text, when)
     count = len(site.guest.acks)
     wait_until(lambda: len(site.guest.acks) > count + 20, 60, 'the writers write on')
+    site.stop_recording(job)
     return finish(site, back_at - lost_at)
 
 
@@ -81,7 +82,6 @@ def first_ack_after_pause(site, lost_at):
 
 
 def finish(site, seconds):
-    site.guest.sh('pkill recorder; while pgrep -x recorder > /dev/null; do sleep 0.1; done', 60)
     verdict = site.verify(site.sick, threads=THREADS)
     resets = len(site.hba.events('reset'))
     errors = site.errors()

@@ -184,7 +184,10 @@ class Guest:
             self.monitor = Monitor(connect(self._path('qmp'), self._qemu))
         except OSError:
             raise GuestGone(f'QEMU did not start: {self._read("qemu.log")}') from None
-        self.get('boot', 120)
+        try:
+            self.get('boot', 180)
+        except Timeout:
+            raise Timeout(f'no sign of life; the console: {self.console()[-2000:]}') from None
         self.boot_seconds = time.monotonic() - started
 
     def _command(self, folder):
@@ -273,7 +276,8 @@ class Guest:
         with self._changed:
             while job not in self._results:
                 if not self.running():
-                    raise GuestGone(f'QEMU has ended: {self._read("qemu.log")}')
+                    raise GuestGone(f'QEMU has ended: {self._read("qemu.log")}; the end of the '
+                                    f'console: {self.console()[-2000:]}')
                 if time.monotonic() > deadline:
                     raise Timeout(f'no answer from the guest to job {job} in {timeout} s')
                 self._changed.wait(0.5)

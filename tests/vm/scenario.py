@@ -145,7 +145,7 @@ class Site:
         return self
 
     def __exit__(self, kind, value, trace):
-        if kind not in (None, Skip):
+        if kind:
             step('the end of the console:')
             print('\n'.join(self.guest.console().splitlines()[-40:]), flush=True)
             step(f'the last events of the HBA: {self.hba.events()[-20:]}')
@@ -176,6 +176,11 @@ class Site:
         folders = ' '.join(disk.mountpoint for disk in disks)
         return self.guest.bg(f'exec recorder write --acks {ACKS} --threads {threads} {options} '
                              f'{folders}')
+
+    def stop_recording(self, job):
+        """End the writers; to be called when none of them hangs."""
+        self.guest.sh('kill $(pidof recorder)')
+        self.guest.get(job, 60)
 
     def acknowledged(self):
         """The last acknowledged record of each thread."""

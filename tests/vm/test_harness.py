@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The harness itself: both guests boot, a lost write hangs, a reset cures it, the sibling is unhurt.
+"""The harness: both guests boot, a lost write hangs, a reset cures it, the sibling is unhurt.
 
 Without this, a passing case would prove nothing.
 """

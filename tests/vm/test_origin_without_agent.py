@@ -65,8 +65,7 @@ def case():
             assert result.status == 0, result
         wait_until(lambda: all(after > before for before, after in
                                zip(stuck, acknowledged(site, 0))), 60, 'the writers go on')
-        guest.sh('pkill recorder')
-        guest.get(job, 60)
+        site.stop_recording(job)
         verdict = site.verify(site.sick, site.apart, threads=THREADS)
         step(str(verdict))
         assert verdict.lost == 0, verdict

@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "agent/act/executor.h"
+#include "tests/unit/temp-dir.h"
+
+/* Real executors, in real processes. Whatever hangs is ended by this. */
+#define PATIENCE 30
+#define PATIENCE_MSEC (PATIENCE * 1000)
+
+static bool has_report(const struct executor *e, int msec) {
+        struct pollfd p = { .fd = e->fd, .events = POLLIN };
+
+        return poll(&p, 1, msec) == 1;
+}
+
+static struct executor_report next_report(struct executor *e) {
+        struct executor_report report;
+
+        if (!has_report(e, PATIENCE_MSEC))
+                fail_msg("no report in %d s", PATIENCE);
+        assert_int_equal(executor_receive(e, &report), 1);
+        return report;
+}
+
+static void expect(struct executor *e, enum executor_news news, enum step step, unsigned slot,
+                   int error) {
+        struct executor_report report = next_report(e);
+
+        assert_int_equal(report.news, news);
+        assert_int_equal(report.step, step);
+        assert_int_equal(report.slot, slot);
+        assert_int_equal(report.error, error);
+}
+
+/* cmocka catches what kills a process, and would go on with the tests in the executor. */
+static int spawn_uncaught(const char *lock, struct executor *ret) {
+        static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS };
+        struct sigaction saved[ELEMENTSOF(signals)], none = { .sa_handler = SIG_DFL };
+        int r;
+
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaction(signals[i], &none, saved + i);
+        r = executor_spawn("unhang-test", lock, ret);
+        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
+                (void) sigaction(signals[i], saved + i, NULL);
+        return r;
+}
+
+static struct executor spawn(const char *lock) {
+        struct executor e;
+
+        assert_int_equal(spawn_uncaught(lock, &e), 0);
+        assert_false(e.ready);
+        assert_int_equal(e.step, STEP_NONE);
+        return e;
+}
+
+static struct executor spawn_ready(const char *lock) {
+        struct executor e = spawn(lock);
+
+        expect(&e, NEWS_READY, STEP_NONE, 0, 0);
+        assert_true(e.ready);
+        return e;
+}
+
+/* Waits for the end of the process. */
+static int status_of(pid_t pid) {
+        int status;
+
+        (void) alarm(PATIENCE);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        (void) alarm(0);
+        return status;
+}
+
+static void end(struct executor *e) {
+        int status;
+
+        executor_release(e);
+        assert_int_equal(e->fd, -EBADF);
+        status = status_of(e->pid);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_SUCCESS);
+}
+
+static bool lives(pid_t pid) {
+        return waitpid(pid, NULL, WNOHANG) == 0;
+}
+
+/* A disk made of files: it opens like one, and refuses every ioctl. */
+static struct disk_nodes false_disk(const struct temp_dir *dir) {
+        struct disk_nodes nodes = { .block_size = 512 };
+
+        (void) snprintf(nodes.reset_node, sizeof(nodes.reset_node), "%s/node", dir->path);
+        (void) snprintf(nodes.device_dir, sizeof(nodes.device_dir), "%s/device", dir->path);
+        write_text(nodes.reset_node, "");
+        write_text(temp_path(dir, "device/state"), "running\n");
+        return nodes;
+}
+
+static void assert_content(const char *path, const char *text) {
+        char buf[64];
+
+        assert_string_equal(read_text_in(buf, sizeof(buf), path), text);
+}
+
+/* ---- one executor ---- */
+
+static void test_place(void **state) {
+        for (int i = STEP_NONE + 1; i < _STEP_MAX; i++)
+                assert_int_equal(executor_place((enum step) i),
+                                 i == STEP_LUN_RESET || i == STEP_OFFLINE ? PLACE_DOMAIN
+                                                                          : PLACE_DISK);
+}
+
+static void test_ready_and_end(void **state) {
+        struct executor e = spawn(NULL);
+        struct executor_report report;
+
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EBUSY);
+        expect(&e, NEWS_READY, STEP_NONE, 0, 0);
+        assert_false(has_report(&e, 0));
+        assert_int_equal(executor_receive(&e, &report), 0);
+        end(&e);
+}
+
+static void test_missing_nodes(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct disk_nodes nodes = false_disk(&dir);
+        struct executor e = spawn_ready(NULL);
+
+        assert_int_equal(unlink(temp_path(&dir, "device/state")), 0);
+        assert_int_equal(executor_attach(&e, 7, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 7, -ENOENT);
+        assert_int_equal(unlink(nodes.reset_node), 0);
+        assert_int_equal(executor_attach(&e, EXECUTOR_SLOTS - 1, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, EXECUTOR_SLOTS - 1, -ENOENT);
+        assert_true(e.ready);
+        end(&e);
+}
+
+static void test_steps_on_a_false_disk(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const struct disk_nodes nodes = false_disk(&dir);
+        struct executor e = spawn_ready(NULL);
+        const char *attribute = temp_path(&dir, "device/state");
+
+        assert_int_equal(executor_attach(&e, 3, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 3, 0);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 3, NULL), 0);
+        assert_int_equal(e.step, STEP_LUN_RESET);
+        expect(&e, NEWS_RETURNED, STEP_LUN_RESET, 3, -ENOTTY);
+        assert_int_equal(e.step, STEP_NONE);
+        assert_content(attribute, "running\n");
+
+        /* Offline first, and then the reset. */
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 3, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_OFFLINE, 3, -ENOTTY);
+        assert_content(attribute, "offline\n");
+
+        assert_int_equal(executor_begin(&e, STEP_PROBE, 3, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_PROBE, 3, -EIO);
+        assert_content(attribute, "offline\n");
+        assert_int_equal(executor_begin(&e, STEP_RUNNING, 3, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_RUNNING, 3, -EIO);
+        assert_content(attribute, "running\n");
+        end(&e);
+}
+
+/* A slot that never was anybody's, one whose disk could not be opened, and one whose disk has left:
+ * each step on it fails, touches nothing, above all not file descriptor 0, and ends nobody. */
+static void check_step_on_nothing(enum step step) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct disk_nodes nodes = false_disk(&dir), none = nodes;
+        const char *input = temp_path(&dir, "standard-input");
+        int saved = dup(STDIN_FILENO), fd;
+        struct executor e;
+
+        write_text(input, "untouched");
+        fd = open(input, O_RDWR | O_CLOEXEC);
+        assert_int_equal(dup2(fd, STDIN_FILENO), STDIN_FILENO);
+        e = spawn_ready(NULL);
+        assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+        (void) close(saved);
+        (void) close(fd);
+
+        none.reset_node[0] = '\0';
+        assert_int_equal(executor_attach(&e, 1, &none), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 1, -ENOENT);
+        assert_int_equal(executor_attach(&e, 2, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 2, 0);
+        assert_int_equal(executor_detach(&e, 2), 0);
+
+        for (unsigned slot = 0; slot < 3; slot++) {
+                struct executor_report report;
+
+                assert_int_equal(executor_begin(&e, step, slot, NULL), 0);
+                report = next_report(&e);
+                if (report.news == NEWS_DEAD)
+                        fail_msg("step %d on slot %u: it has died", (int) step, slot);
+                assert_int_equal(report.news, NEWS_RETURNED);
+                assert_true(report.error < 0);
+        }
+        assert_content(input, "untouched");
+        assert_content(temp_path(&dir, "device/state"), "running\n");
+        end(&e);
+}
+
+static void test_reset_of_nothing(void **state) {
+        check_step_on_nothing(STEP_LUN_RESET);
+}
+
+static void test_offline_of_nothing(void **state) {
+        check_step_on_nothing(STEP_OFFLINE);
+}
+
+static void test_probe_of_nothing(void **state) {
+        check_step_on_nothing(STEP_PROBE);
+}
+
+static void test_running_of_nothing(void **state) {
+        check_step_on_nothing(STEP_RUNNING);
+}
+
+/* One step at a time, and never a wait for it. */
+static void test_hanging_step(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const struct disk_nodes nodes = false_disk(&dir);
+        struct executor e = spawn_ready(NULL);
+
+        assert_int_equal(executor_attach(&e, 0, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
+        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 1, NULL), -EBUSY);
+        assert_false(has_report(&e, 200));
+        assert_int_equal(e.step, STEP_LUN_RESET);
+        assert_int_equal(kill(e.pid, SIGCONT), 0);
+        expect(&e, NEWS_RETURNED, STEP_LUN_RESET, 0, -ENOTTY);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_OFFLINE, 0, -ENOTTY);
+        end(&e);
+}
+
+static void test_death(void **state) {
+        struct disk_nodes nodes = {};
+        struct executor e = spawn_ready(NULL);
+
+        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), 0);
+        assert_int_equal(kill(e.pid, SIGKILL), 0);
+        expect(&e, NEWS_DEAD, STEP_OFFLINE, 5, -EPIPE);
+        assert_int_equal(e.fd, -EBADF);
+        assert_false(e.ready);
+        assert_int_equal(e.step, STEP_NONE);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), -EBUSY);
+        assert_int_equal(executor_attach(&e, 5, &nodes), -EBADF);
+        assert_int_equal(executor_detach(&e, 5), -EBADF);
+        (void) status_of(e.pid);
+}
+
+/* Its death is not yet read, but a step is wanted. */
+static void test_death_not_yet_known(void **state) {
+        struct executor e = spawn_ready(NULL);
+
+        assert_int_equal(kill(e.pid, SIGKILL), 0);
+        (void) status_of(e.pid);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EPIPE);
+        assert_int_equal(e.step, STEP_NONE);
+        expect(&e, NEWS_DEAD, STEP_NONE, 0, -EPIPE);
+}
+
+/* ---- what it is made of ---- */
+
+static bool sanitized(void) {
+#if defined(__SANITIZE_ADDRESS__)
+        return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+        return true;
+#endif
+#endif
+        return false;
+}
+
+static void read_proc(pid_t pid, const char *name, char *buf, size_t size) {
+        char path[64];
+
+        (void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
+        (void) read_text_in(buf, size, path);
+}
+
+static void test_process(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct executor e, other = spawn_ready(NULL);
+        int leaked[40], files = 0;
+        char text[8192], *locked;
+        sigset_t mask, before;
+        DIR *fds;
+
+        for (size_t i = 0; i < ELEMENTSOF(leaked); i++)
+                leaked[i] = open("/dev/null", O_RDONLY); /* without O_CLOEXEC, as a library may */
+        (void) sigfillset(&mask);
+        assert_int_equal(sigprocmask(SIG_SETMASK, &mask, &before), 0);
+        e = spawn_ready(temp_path(&dir, "lock"));
+        assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+        for (size_t i = 0; i < ELEMENTSOF(leaked); i++)
+                (void) close(leaked[i]);
+
+        read_proc(e.pid, "comm", text, sizeof(text));
+        assert_string_equal(text, "unhang-test\n");
+        (void) snprintf(text, sizeof(text), "/proc/%d/fd", (int) e.pid);
+        fds = opendir(text);
+        assert_non_null(fds);
+        for (struct dirent *d; (d = readdir(fds));)
+                files += d->d_name[0] != '.';
+        (void) closedir(fds);
+        /* Standard input, output, error, the socket, the lock. */
+        assert_int_equal(files, 5);
+
+        read_proc(e.pid, "status", text, sizeof(text));
+        assert_non_null(strstr(text, "\nSigBlk:\t0000000000000000\n"));
+        locked = strstr(text, "\nVmLck:");
+        assert_non_null(locked);
+        if (sanitized() || geteuid() != 0)
+                print_message("SKIPPED: memory locks: %s\n",
+                              sanitized() ? "AddressSanitizer makes mlockall() do nothing"
+                                          : "only root may lock all");
+        else
+                assert_true(strtoul(locked + strlen("\nVmLck:"), NULL, 10) > 0);
+
+        assert_int_equal(kill(e.pid, SIGTERM), 0);
+        assert_true(WIFSIGNALED(status_of(e.pid)));
+        executor_release(&e);
+        end(&other); /* it does not see the end of its own socket in another's hands */
+}
+
+/* ---- the lock ---- */
+
+static void test_lock(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *lock = temp_path(&dir, "lock");
+        struct executor first = spawn_ready(lock), second, third;
+
+        second = spawn(lock);
+        assert_false(has_report(&second, 500));
+        assert_int_equal(executor_begin(&second, STEP_LUN_RESET, 0, NULL), -EBUSY);
+
+        /* The first one's daemon goes, but it hangs: the second goes on waiting. */
+        assert_int_equal(kill(first.pid, SIGSTOP), 0);
+        executor_release(&first);
+        assert_false(has_report(&second, 500));
+        third = spawn_ready(NULL); /* another domain is not kept */
+        end(&third);
+
+        assert_int_equal(kill(first.pid, SIGCONT), 0);
+        expect(&second, NEWS_READY, STEP_NONE, 0, 0);
+        assert_true(WIFEXITED(status_of(first.pid)));
+        end(&second);
+}
+
+static void test_lock_of_the_killed(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *lock = temp_path(&dir, "lock");
+        struct executor first = spawn_ready(lock), second = spawn(lock);
+
+        assert_int_equal(kill(first.pid, SIGKILL), 0);
+        expect(&second, NEWS_READY, STEP_NONE, 0, 0);
+        (void) status_of(first.pid);
+        executor_release(&first);
+        end(&second);
+}
+
+/* Who waits for the lock and loses its daemon does not stay and take it one day. */
+static void test_released_while_it_waits(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *lock = temp_path(&dir, "lock");
+        struct executor first = spawn_ready(lock), second = spawn(lock);
+
+        assert_false(has_report(&second, 200));
+        end(&second);
+        assert_true(lives(first.pid));
+        end(&first);
+}
+
+static void test_lock_that_cannot_be(void **state) {
+        struct executor e = spawn("/nonexistent/lock");
+
+        expect(&e, NEWS_DEAD, STEP_NONE, 0, -EPIPE);
+        assert_int_not_equal(status_of(e.pid), 0);
+}
+
+static void test_many_attaches_before_it_is_ready(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *lock = temp_path(&dir, "lock");
+        const struct disk_nodes nodes = { .reset_node = "/nonexistent" };
+        struct executor e;
+        int fd;
+
+        if (geteuid() != 0) {
+                print_message("SKIPPED: only root may have a long queue (SO_SNDBUFFORCE)\n");
+                skip();
+        }
+        fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        e = spawn(lock);
+        for (unsigned i = 0; i < EXECUTOR_SLOTS; i++)
+                assert_int_equal(executor_attach(&e, i, &nodes), 0);
+        assert_false(has_report(&e, 200));
+        (void) close(fd);
+        expect(&e, NEWS_READY, STEP_NONE, 0, 0);
+        for (unsigned i = 0; i < EXECUTOR_SLOTS; i++)
+                expect(&e, NEWS_ATTACHED, STEP_NONE, i, -ENOENT);
+        end(&e);
+}
+
+/* A queue that is full says so and does not wait. */
+static void test_full_queue(void **state) {
+        const struct disk_nodes nodes = { .reset_node = "/nonexistent" };
+        struct executor e = spawn_ready(NULL);
+        int r = 0;
+
+        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        (void) alarm(PATIENCE);
+        for (int i = 0; r == 0 && i < 1000000; i++)
+                r = executor_attach(&e, 0, &nodes);
+        (void) alarm(0);
+        assert_int_equal(r, -EAGAIN);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EAGAIN);
+        assert_int_equal(e.step, STEP_NONE);
+        assert_int_equal(kill(e.pid, SIGKILL), 0);
+        (void) status_of(e.pid);
+        executor_release(&e);
+}
+
+/* ---- the daemon's death ---- */
+
+static void test_daemon_is_killed(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *lock = temp_path(&dir, "lock");
+        struct executor next;
+        pid_t daemon, executor;
+        int channel[2], status;
+
+        /* Orphans come to us, so that we see them end. */
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+        assert_int_equal(pipe(channel), 0);
+        daemon = fork();
+        assert_true(daemon >= 0);
+        if (daemon == 0) {
+                struct executor e;
+
+                if (spawn_uncaught(lock, &e) < 0 ||
+                    !has_report(&e, PATIENCE_MSEC) ||
+                    write(channel[1], &e.pid, sizeof(e.pid)) != sizeof(e.pid))
+                        _exit(EXIT_FAILURE);
+                for (;;)
+                        (void) pause();
+        }
+        assert_int_equal(read(channel[0], &executor, sizeof(executor)), sizeof(executor));
+        (void) close(channel[0]);
+        (void) close(channel[1]);
+        next = spawn(lock);
+        assert_false(has_report(&next, 200));
+
+        assert_int_equal(kill(daemon, SIGKILL), 0);
+        assert_true(WIFSIGNALED(status_of(daemon)));
+        status = status_of(executor);
+        assert_true(WIFEXITED(status));
+        assert_int_equal(WEXITSTATUS(status), EXIT_SUCCESS);
+        expect(&next, NEWS_READY, STEP_NONE, 0, 0);
+        end(&next);
+        assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_place),
+                cmocka_unit_test(test_ready_and_end),
+                cmocka_unit_test(test_missing_nodes),
+                cmocka_unit_test(test_steps_on_a_false_disk),
+                cmocka_unit_test(test_reset_of_nothing),
+                cmocka_unit_test(test_offline_of_nothing),
+                cmocka_unit_test(test_probe_of_nothing),
+                cmocka_unit_test(test_running_of_nothing),
+                cmocka_unit_test(test_hanging_step),
+                cmocka_unit_test(test_death),
+                cmocka_unit_test(test_death_not_yet_known),
+                cmocka_unit_test(test_process),
+                cmocka_unit_test(test_lock),
+                cmocka_unit_test(test_lock_of_the_killed),
+                cmocka_unit_test(test_released_while_it_waits),
+                cmocka_unit_test(test_lock_that_cannot_be),
+                cmocka_unit_test(test_many_attaches_before_it_is_ready),
+                cmocka_unit_test(test_full_queue),
+                cmocka_unit_test(test_daemon_is_killed),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <sched.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+
+#include "agent/act/filesystem.h"
+#include "agent/observe/mounts.h"
+#include "tests/unit/temp-dir.h"
+
+/* The acts on filesystems, on tmpfs in a mount namespace of our own. */
+
+static struct temp_dir dir;
+
+static int set_up(void **state) {
+        dir = temp_dir_new();
+        if (mkdir(temp_path(&dir, "a"), 0700) < 0 || mkdir(temp_path(&dir, "b"), 0700) < 0)
+                return -1;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        while (umount2(temp_path(&dir, "a"), MNT_DETACH) == 0)
+                continue;
+        while (umount2(temp_path(&dir, "b"), MNT_DETACH) == 0)
+                continue;
+        temp_dir_removep(&dir);
+        return 0;
+}
+
+static void mount_tmpfs(const char *name) {
+        assert_int_equal(mount("tmpfs", temp_path(&dir, "%s", name), "tmpfs",
+                               MS_NOSUID | MS_NOATIME, "size=1m"), 0);
+        write_text(temp_path(&dir, "%s/here", name), name);
+}
+
+static dev_t device_of(const char *name) {
+        struct stat st;
+
+        assert_int_equal(stat(temp_path(&dir, "%s", name), &st), 0);
+        return st.st_dev;
+}
+
+/* What the agent would know of the mount: the newest one of the filesystem that is seen there. */
+static struct mount_entry entry_of(const char *name) {
+        struct libmnt_table *table;
+        struct mount_entry entry;
+        struct mounts mounts;
+
+        assert_int_equal(mount_table_read("/proc/self/mountinfo", &table), 0);
+        assert_int_equal(mounts_of_disk(table, "/sys", device_of(name), &mounts), 0);
+        assert_true(mounts.n > 0);
+        entry = mounts.entries[mounts.n - 1];
+        assert_string_equal(entry.target, temp_path(&dir, "%s", name));
+        mounts_clear(&mounts);
+        mount_table_free(table);
+        return entry;
+}
+
+static bool has(const char *path) {
+        return access(temp_path(&dir, "%s", path), F_OK) == 0;
+}
+
+static void test_umount(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_false(has("a/here"));
+        assert_int_equal(filesystem_umount(&entry), 0); /* no longer mounted */
+}
+
+static void test_umount_busy(void **state) {
+        _cleanup_close_ int fd = -EBADF;
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
+        assert_int_equal(filesystem_umount(&entry), -EBUSY);
+        assert_true(has("a/here")); /* never lazily */
+        fd = safe_close(fd);
+        assert_int_equal(filesystem_umount(&entry), 0);
+}
+
+/* What somebody has mounted on the directory since is not ours. */
+static void test_umount_of_a_later_mount(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(umount2(entry.target, 0), 0);
+        mount_tmpfs("b"); /* so that the number of the filesystem is taken */
+        mount_tmpfs("a");
+        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_true(has("a/here"));
+        assert_int_equal(filesystem_shutdown(&entry), 0);
+}
+
+/* Nor what is mounted over it: umount2() would take the uppermost. */
+static void test_umount_of_what_is_covered(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        mount_tmpfs("a");
+        write_text(temp_path(&dir, "a/cover"), "");
+        assert_int_equal(filesystem_umount(&entry), -EBUSY);
+        assert_true(has("a/cover"));
+}
+
+static void test_shutdown(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(filesystem_shutdown(&entry), -ENOTTY); /* tmpfs cannot */
+        mount_tmpfs("a");
+        assert_int_equal(filesystem_shutdown(&entry), -ESTALE); /* covered by another */
+        entry.id = 1 << 30;
+        assert_int_equal(filesystem_shutdown(&entry), 0);
+}
+
+static void test_mount(void **state) {
+        struct mount_entry entry;
+        struct statfs fs;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(filesystem_mount(&entry), 0); /* as it is mounted already */
+        assert_true(has("a/here"));
+        assert_int_equal(umount2(entry.target, 0), 0);
+        assert_int_equal(statfs(entry.target, &fs), 0);
+        assert_int_equal(fs.f_flags & ST_NOATIME, 0);
+
+        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_int_equal(statfs(entry.target, &fs), 0);
+        assert_int_equal(fs.f_type, 0x01021994);
+        assert_int_equal(fs.f_flags & (ST_NOSUID | ST_NOATIME | ST_RDONLY),
+                         ST_NOSUID | ST_NOATIME);
+        assert_int_equal(fs.f_blocks * (uint64_t) fs.f_bsize, 1024 * 1024);
+}
+
+static void test_mount_errors(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(umount2(entry.target, 0), 0);
+        (void) strcpy(entry.root, "/part");
+        assert_int_equal(filesystem_mount(&entry), -EOPNOTSUPP);
+        (void) strcpy(entry.root, "/");
+        (void) strcpy(entry.fstype, "nosuchfs");
+        assert_int_equal(filesystem_mount(&entry), -ENODEV);
+        (void) strcat(entry.target, "/none");
+        assert_int_equal(filesystem_mount(&entry), -ENOENT);
+}
+
+#define FILESYSTEM_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                FILESYSTEM_TEST(test_umount),
+                FILESYSTEM_TEST(test_umount_busy),
+                FILESYSTEM_TEST(test_umount_of_a_later_mount),
+                FILESYSTEM_TEST(test_umount_of_what_is_covered),
+                FILESYSTEM_TEST(test_shutdown),
+                FILESYSTEM_TEST(test_mount),
+                FILESYSTEM_TEST(test_mount_errors),
+        };
+
+        if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+                (void) fprintf(stderr, "SKIPPED: no mount namespace of our own to be had: %s\n",
+                               strerror(errno));
+                return 77;
+        }
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""What a person sees and does: status, a reset by hand, a configuration with mistakes."""
+
+import json
+
+import scenario
+from scenario import Agent, Site, step, wait_until
+
+BAD_CONFIG = '''[Detect]
+WarnSec=2s
+StallSec=0
+StalSec=10s
+
+[Recover]
+SettleSec=5 parsecs
+'''
+
+
+def case():
+    with Site('debian') as site:
+        agent = Agent(site.guest)
+        not_running(site)
+        mistakes(site, agent)
+        healthy(site)
+        by_hand(site, agent)
+
+
+def unhang(site, arguments):
+    return site.guest.get(site.guest.bg(f'unhang {arguments}'), 60)
+
+
+def not_running(site):
+    result = unhang(site, 'status')
+    step(result.output.strip())
+    assert result.status == 3 and 'systemctl start unhangd' in result.output, result
+
+
+def mistakes(site, agent):
+    step('a configuration with mistakes: each is named, and the defaults guard on')
+    agent.start(BAD_CONFIG)
+    path = '/etc/unhang/unhangd.conf'
+    for expected in (f'{path}:3: [Detect] StallSec=0: allowed is a time from 1s to 7d; '
+                     'the default 2min stays in force',
+                     f'{path}:4: [Detect] StalSec=10s: no such key',
+                     f'{path}:7: [Recover] SettleSec=5 parsecs: allowed is a time'):
+        assert any(line.startswith(expected) for line in agent.lines()), (expected, agent.lines())
+    status = unhang(site, 'status')
+    step('\n' + status.output)
+    assert status.status == 0 and status.output.count(' 2min ') == 3, status
+
+    site.guest.sh(f'rm {path}; mkdir {path}; systemctl restart unhangd', 60)
+    agent.wait_for_line(f'{path}: cannot be read: .*directory', 10)
+    assert unhang(site, 'status').output.count(' 2min ') == 3
+    site.guest.sh(f'rmdir {path}')
+
+
+def healthy(site):
+    step('a healthy disk is not reset, unless the person insists')
+    result = unhang(site, f'reset --yes {site.sick.name}')
+    step(result.output.strip())
+    assert result.status == 1 and 'nothing to reset' in result.output, result
+    assert site.hba.stat(site.sick.target)['tmf'] == 0
+    result = unhang(site, 'reset --yes nosuchdisk')
+    assert result.status == 1, result
+    result = unhang(site, f'reset --yes --force /dev/{site.sick.name}')
+    step(result.output.strip())
+    assert result.status == 0 and 'recovered' in result.output, result
+    assert site.hba.stat(site.sick.target)['reset'] == 1
+
+
+def by_hand(site, agent):
+    step('a disk that hangs is reset by hand, long before the limit')
+    site.lose(tmf='heal')
+    job = site.guest.bg(f'dd if=/dev/zero of={site.sick.mountpoint}/f bs=4k count=1 conv=fsync')
+    wait_until(lambda: site.pending() > 0, 30, 'I/O is lost')
+    agent.wait_for_line('; LUN reset after', 60)
+    result = unhang(site, '--json status')
+    disks = {disk['name']: disk for disk in json.loads(result.output)['disks']}
+    assert result.status == 4 and disks[site.sick.name]['state'] == 'suspect', result
+    assert disks[site.sibling.name]['state'] == 'healthy', result
+
+    refused = unhang(site, f'reset {site.sick.name}')
+    assert refused.status == 1 and '--yes' in refused.output, refused
+    result = unhang(site, f'reset --yes {site.sick.name}')
+    step(result.output.strip())
+    assert result.status == 0 and 'recovered' in result.output, result
+    assert site.guest.get(job, 30).status == 0
+    assert site.hba.stat(site.sick.target)['reset'] == 2
+
+
+scenario.main(case)
