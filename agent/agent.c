@@ -11,7 +11,10 @@
 #include "agent/report/notify.h"
 
 /* Wake-ups later than this were not ours to be late: the guest or the agent did not run. */
-#define GAP (3 * SAMPLE_INTERVAL)
+#define GAP (3 * USEC_PER_SEC)
+
+/* How often a disk is looked at between an act and its outcome, when every moment counts. */
+#define INTERVAL_SHORT (200 * USEC_PER_MSEC)
 
 /* Two wake-ups are never closer than this. */
 #define TICK_MIN (10 * USEC_PER_MSEC)
@@ -31,13 +34,14 @@ struct disk *agent_find(struct agent *agent, const char *name) {
         return NULL;
 }
 
-/* Between an act and its outcome, every moment counts. */
 static usec_t interval(const struct agent *agent) {
+        usec_t t = stall_interval(&agent->policy);
+
         for (const struct disk *d = agent->disks; d; d = d->next)
                 if (d->ladder.state == INCIDENT_SETTLING || d->ladder.state == INCIDENT_DRAINING ||
                     d->ladder.state == INCIDENT_RECOVERED)
-                        return SAMPLE_INTERVAL_SHORT;
-        return SAMPLE_INTERVAL;
+                        return MIN(t, INTERVAL_SHORT);
+        return t;
 }
 
 /* What was due at the last wake-up has been looked at; if it led to nothing, a later one may. */
@@ -81,7 +85,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         (void) source, (void) usec;
         if (now - agent->ticked > GAP)
-                leave_out_gap(agent, now - agent->ticked - SAMPLE_INTERVAL);
+                leave_out_gap(agent, now - agent->ticked);
         agent->ticked = now;
 
         domain_tick(agent, now);
@@ -221,7 +225,7 @@ static int start_timer(struct agent *agent) {
 
         agent->ticked = now_monotonic();
         r = sd_event_add_time(agent->event, &agent->timer, CLOCK_MONOTONIC,
-                              agent->ticked + SAMPLE_INTERVAL, TICK_MIN, on_tick, agent);
+                              agent->ticked, TICK_MIN, on_tick, agent);
         return r < 0 ? r : sd_event_source_set_exit_on_failure(agent->timer, true);
 }
 

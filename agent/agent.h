@@ -9,10 +9,6 @@
 #include "agent/domain.h"
 #include "include/policy.h"
 
-/* How far apart samples are at most. */
-#define SAMPLE_INTERVAL USEC_PER_SEC
-#define SAMPLE_INTERVAL_SHORT (200 * USEC_PER_MSEC)
-
 struct agent {
         sd_event *event;
         sd_event_source *timer;

@@ -57,17 +57,21 @@ static void say_acting(struct disk *disk) {
                     REQUESTS(s->outstanding), SPAN(s->quiet), SPAN(disk->agent->policy.stall));
 }
 
-static void say_uncured(struct disk *disk) {
+static void say_uncured(struct disk *disk, enum incident_state before) {
         const char *why = disk->ladder.outcome == OUTCOME_REFUSED
                                   ? "the device refused the LUN reset"
                                   : "the LUN reset brought nothing back, and the disk is not "
                                     "failed, for the system, swap or a volume stands on it";
 
-        say(disk, "stuck: %s; tried again after a while if it still hangs", why);
+        if (before == INCIDENT_VERIFYING)
+                why = "other I/O completes, but reading a block from it fails";
+        say(disk, "stuck: %s; tried again after a while", why);
 }
 
 static void say_offlining(struct disk *disk, enum incident_state before) {
-        if (before == INCIDENT_SETTLING)
+        if (before == INCIDENT_SETTLING && disk->symptom.offline)
+                say(disk, "the disk was set offline meanwhile; reset, so that all its I/O ends");
+        else if (before == INCIDENT_SETTLING)
                 say(disk, "LUN reset: no change: nothing completed for %s after it; "
                           "offline, so that in-flight I/O ends with EIO",
                     SPAN(disk->symptom.quiet));
@@ -125,7 +129,7 @@ static void describe(struct disk *disk, enum incident_state before, usec_t now) 
                 say_acting(disk);
                 break;
         case INCIDENT_UNCURED:
-                say_uncured(disk);
+                say_uncured(disk, before);
                 break;
         case INCIDENT_SETTLING:
                 say(disk, "%s %s ago; waiting up to %s for I/O to complete",
@@ -348,6 +352,7 @@ static bool take_sample(struct disk *disk, usec_t now, struct sample *ret) {
 }
 
 void incident_tick(struct disk *disk, usec_t now) {
+        const struct policy *policy = &disk->agent->policy;
         enum incident_state before = disk->ladder.state;
         struct sample sample;
         bool may_act;
@@ -356,10 +361,10 @@ void incident_tick(struct disk *disk, usec_t now) {
 
         if (!take_sample(disk, now, &sample))
                 return;
-        stall_update(&disk->stall, &disk->agent->policy, &sample, SAMPLE_INTERVAL, &disk->symptom);
+        stall_update(&disk->stall, policy, &sample, stall_interval(policy), &disk->symptom);
         may_act = !sample.held && disk->attach_error == 0;
-        if (ladder_observe(&disk->ladder, &disk->agent->policy, &disk->symptom, may_act,
-                           disk_footing(disk), now)) {
+        if (ladder_observe(&disk->ladder, policy, &disk->symptom, may_act, disk_footing(disk),
+                           now)) {
                 changed(disk, before, now);
         }
         incident_pursue(disk, now);

@@ -146,6 +146,8 @@ _Noreturn static void run(const char *name, const char *lock_path, int fd) {
         struct scsi_disk disks[EXECUTOR_SLOTS] = {};
         struct request request = {};
 
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++)
+                scsi_close(disks + i);
         log_close();
         become_executor(name, fd);
         if (lock_path)

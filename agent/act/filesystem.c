@@ -9,11 +9,25 @@
 #include <sys/sysmacros.h>
 
 #include "agent/act/filesystem.h"
+#include "agent/base/file-util.h"
 #include "agent/base/macro.h"
 
 /* The same number for ext4, XFS and F2FS (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fs.h, f2fs.h). */
 #define SHUTDOWN_IOCTL _IOR('X', 125, uint32_t)
 #define SHUTDOWN_NO_LOG_FLUSH ((uint32_t) 2)
+
+/* Ids and numbers are given again after an unmount: all of it has to be the same. */
+static bool is_this(const char *line, const struct mount_entry *entry) {
+        _cleanup_free_ char *target = NULL;
+        unsigned major_nr, minor_nr;
+        int id, parent;
+
+        if (sscanf(line, "%d %d %u:%u %*s %ms", &id, &parent, &major_nr, &minor_nr, &target) != 5)
+                return false;
+        unescape_octal(target);
+        return id == entry->id && makedev(major_nr, minor_nr) == entry->devnum &&
+               strcmp(target, entry->target) == 0;
+}
 
 /* 1 when mountinfo has this mount, 0 when not, or a negative errno. Reading it does no I/O. */
 static int is_mounted(const struct mount_entry *entry) {
@@ -23,14 +37,9 @@ static int is_mounted(const struct mount_entry *entry) {
 
         if (!f)
                 return -errno;
-        while (getline(&line, &size, f) > 0) {
-                unsigned major_nr, minor_nr;
-                int id, parent;
-
-                if (sscanf(line, "%d %d %u:%u", &id, &parent, &major_nr, &minor_nr) == 4 &&
-                    id == entry->id && makedev(major_nr, minor_nr) == entry->devnum)
+        while (getline(&line, &size, f) > 0)
+                if (is_this(line, entry))
                         return 1;
-        }
         return ferror(f) ? -EIO : 0;
 }
 
@@ -56,6 +65,26 @@ int filesystem_shutdown(const struct mount_entry *entry) {
         return ioctl(fd, SHUTDOWN_IOCTL, &how) < 0 ? -errno : 0;
 }
 
+/* The id of the uppermost mount that the path leads to, or a negative errno. Asks the filesystem
+ * nothing (XFS answers EIO to stat() once it is shut down). */
+static int mount_id_at(const char *path) {
+        _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+        _cleanup_fclose_ FILE *f = NULL;
+        char line[128];
+        int id;
+
+        if (fd < 0)
+                return -errno;
+        (void) snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
+        f = fopen(line, "re");
+        if (!f)
+                return -errno;
+        while (fgets(line, sizeof(line), f))
+                if (sscanf(line, "mnt_id: %d", &id) == 1)
+                        return id;
+        return -ENODATA;
+}
+
 int filesystem_umount(const struct mount_entry *entry) {
         int r;
 
@@ -64,6 +93,11 @@ int filesystem_umount(const struct mount_entry *entry) {
         r = is_mounted(entry);
         if (r <= 0)
                 return r;
+        r = mount_id_at(entry->target);
+        if (r < 0)
+                return r;
+        if (r != entry->id) /* covered by another mount, which umount2() would take */
+                return -EBUSY;
         return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 

@@ -128,6 +128,8 @@ static int read_block(struct scsi_disk *disk) {
 int scsi_probe(struct scsi_disk *disk) {
         assert(disk);
 
+        if (!disk->pt)
+                return -EBADF;
         for (int i = 0; i < ATTENTIONS_MAX; i++) {
                 int r = read_block(disk);
 

@@ -39,5 +39,5 @@ int scsi_set_offline(struct scsi_disk *disk);
 int scsi_set_running(struct scsi_disk *disk);
 
 /* Reads block 0 from the device. 0 when it answered, be it with a medium error; -EIO when it did
- * not get so far or is not ready. */
+ * not get so far or is not ready; -EBADF when the disk is not open. */
 int scsi_probe(struct scsi_disk *disk);

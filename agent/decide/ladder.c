@@ -16,6 +16,9 @@
 #define MOUNT_DEADLINE USEC_PER_MINUTE
 #define BUSY_RETRY (5 * USEC_PER_SEC)
 
+/* How often in a row a read may fail while other I/O completes, before people are told. */
+#define PROBES_MAX 3
+
 /* Each try to bring a disk back costs a hang of up to RESET_DEADLINE if it is still dead. */
 #define BACKOFF_FIRST (10 * USEC_PER_SEC)
 #define BACKOFF_LAST (5 * USEC_PER_MINUTE)
@@ -26,6 +29,7 @@ enum event {
         EVENT_LIMIT,     /* quiet for the limit, and the domain is free */
         EVENT_CLEAR,     /* no longer quiet; after an act: I/O moves, or all of it has ended */
         EVENT_MOVES,     /* I/O moves on a disk that was to be failed, but is not offline */
+        EVENT_OFFLINE,   /* the disk is offline, and not by us: fail it properly */
         EVENT_DEADLINE,  /* the time of this state is over */
         EVENT_DONE,      /* the step succeeded */
         EVENT_ERROR,     /* the step failed */
@@ -78,20 +82,21 @@ static const struct rule {
 
         { INCIDENT_UNCURED, EVENT_CLEAR, INCIDENT_VERIFYING },
         { INCIDENT_UNCURED, EVENT_DEADLINE, INCIDENT_ACTING },
+        { INCIDENT_UNCURED, EVENT_OFFLINE, INCIDENT_OFFLINING },
         { INCIDENT_UNCURED, EVENT_REQUEST, INCIDENT_ACTING },
 
         { INCIDENT_SETTLING, EVENT_CLEAR, INCIDENT_VERIFYING },
         { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_OFFLINING },
 
         { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_RECOVERED },
-        { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING },
+        { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* PROBES_MAX times */
         { INCIDENT_VERIFYING, EVENT_DEADLINE, INCIDENT_SETTLING },
 
         { INCIDENT_RECOVERED, EVENT_CLEAR, INCIDENT_HEALTHY },
 
         { INCIDENT_OFFLINING, EVENT_DONE, INCIDENT_DRAINING },
         { INCIDENT_OFFLINING, EVENT_ERROR, INCIDENT_DRAINING },
-        { INCIDENT_OFFLINING, EVENT_AGAIN, INCIDENT_SETTLING },
+        { INCIDENT_OFFLINING, EVENT_AGAIN, INCIDENT_DRAINING }, /* which looks what became of it */
 
         { INCIDENT_DRAINING, EVENT_CLEAR, INCIDENT_SHUTTING },
         { INCIDENT_DRAINING, EVENT_MOVES, INCIDENT_VERIFYING },
@@ -152,9 +157,15 @@ static void note(struct ladder *ladder, enum incident_state state, usec_t now) {
         case INCIDENT_HEALTHY:
                 ladder->backoff = BACKOFF_FIRST;
                 ladder->failed = false;
+                ladder->probes = 0;
+                break;
+        case INCIDENT_VERIFYING:
+                if (ladder->probes < PROBES_MAX)
+                        ladder->probes++;
                 break;
         case INCIDENT_ACTING:
                 begin_act(ladder, STEP_LUN_RESET, now);
+                ladder->probes = 0;
                 break;
         case INCIDENT_OFFLINING:
                 begin_act(ladder, STEP_OFFLINE, now);
@@ -186,7 +197,10 @@ static enum incident_state bend(const struct ladder *ladder, enum incident_state
                 return INCIDENT_FAILED;
         if (footing == FOOTING_NONE && next == INCIDENT_MOUNTING)
                 return INCIDENT_RECOVERED;
-        if (footing == FOOTING_SYSTEM && next == INCIDENT_OFFLINING)
+        if (footing == FOOTING_SYSTEM &&
+            (next == INCIDENT_OFFLINING || next == INCIDENT_SHUTTING))
+                return INCIDENT_UNCURED;
+        if (next == INCIDENT_SETTLING && ladder->probes >= PROBES_MAX)
                 return INCIDENT_UNCURED;
         /* What this incident may have unmounted comes back, whichever way the disk did. */
         if (ladder->failed && footing == FOOTING_DATA && ladder->state == INCIDENT_VERIFYING &&
@@ -228,6 +242,17 @@ static enum event event_of_watch(const struct symptom *symptom, bool may_act) {
         return symptom->kind == SYMPTOM_STALLED && may_act ? EVENT_LIMIT : EVENT_SUSPICION;
 }
 
+/* Counted by the detector, which leaves out the time nobody ran. On an offline disk all I/O ends,
+ * which says nothing; whoever set it offline, it is failed. */
+static enum event event_of_settling(const struct policy *policy, const struct symptom *symptom,
+                                    bool may_act) {
+        bool over = symptom->quiet >= policy->settle || (symptom->offline && symptom->progress);
+
+        if (symptom->progress && !symptom->offline)
+                return EVENT_CLEAR;
+        return over && may_act ? EVENT_DEADLINE : EVENT_NONE;
+}
+
 /* Filesystems are only ended on a disk that fails all I/O by what the kernel says now, whatever
  * became of the step that was to see to it. */
 static enum event event_of_drain(const struct symptom *symptom, bool late) {
@@ -235,7 +260,8 @@ static enum event event_of_drain(const struct symptom *symptom, bool late) {
                 return EVENT_MOVES;
         if (symptom->progress && symptom->outstanding == 0)
                 return EVENT_CLEAR;
-        return late ? EVENT_DEADLINE : EVENT_NONE;
+        /* While held back a disk cannot drain, and one sample does not show whether it does. */
+        return late && (symptom->progress || symptom->quiet > 0) ? EVENT_DEADLINE : EVENT_NONE;
 }
 
 static enum event event_of_sample(const struct ladder *ladder, const struct policy *policy,
@@ -249,19 +275,20 @@ static enum event event_of_sample(const struct ladder *ladder, const struct poli
         case INCIDENT_RECOVERED:
                 return EVENT_CLEAR;
         case INCIDENT_SETTLING:
-                /* Counted by the detector, which leaves out the time nobody ran. */
-                if (symptom->progress)
-                        return EVENT_CLEAR;
-                return symptom->quiet >= policy->settle && may_act ? EVENT_DEADLINE : EVENT_NONE;
+                return event_of_settling(policy, symptom, may_act);
         case INCIDENT_UNCURED:
-                if (symptom->progress)
+                if (symptom->offline)
+                        return late && may_act ? EVENT_OFFLINE : EVENT_NONE;
+                /* What reads failed on is not asked at once again. */
+                if (symptom->progress && (late || ladder->probes < PROBES_MAX))
                         return EVENT_CLEAR;
                 /* Only what still hangs is reset again. */
                 return late && symptom->kind == SYMPTOM_STALLED && may_act ? EVENT_DEADLINE
                                                                            : EVENT_NONE;
         case INCIDENT_DRAINING:
-        case INCIDENT_UNDRAINED:
                 return event_of_drain(symptom, late);
+        case INCIDENT_UNDRAINED:
+                return event_of_drain(symptom, late && may_act);
         default:
                 return late ? EVENT_DEADLINE : EVENT_NONE;
         }
@@ -280,7 +307,6 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
         case INCIDENT_UNCURED:
         case INCIDENT_SETTLING:
         case INCIDENT_VERIFYING:
-                return INCIDENT_SETTLING;
         case INCIDENT_OFFLINING:
         case INCIDENT_DRAINING:
         case INCIDENT_UNDRAINED:
@@ -318,6 +344,7 @@ void ladder_resume(struct ladder *ladder, enum incident_state state, bool offlin
 bool ladder_observe(struct ladder *ladder, const struct policy *policy,
                     const struct symptom *symptom, bool may_act, enum footing footing, usec_t now) {
         assert(ladder && policy && symptom);
+
 
         return fire(ladder, event_of_sample(ladder, policy, symptom, may_act, now), footing,
                     now);

@@ -35,6 +35,7 @@ struct ladder {
         usec_t deadline;      /* ask again at this time even if nothing happens */
         usec_t backoff;       /* until the next try to bring the disk back */
         bool failed;          /* this incident has set the disk offline */
+        unsigned probes;      /* reads begun since the last reset, up to a bound */
         enum step act;        /* the last rung, STEP_LUN_RESET or STEP_OFFLINE; or STEP_NONE */
         enum outcome outcome; /* of that rung */
         usec_t acted_at;

@@ -3,8 +3,21 @@
 
 #include "agent/detect/stall.h"
 
-/* How many intervals late a sample may be before its time is not believed. */
+/* How many intervals late a sample may be before its time is not believed. Three eighths of a limit
+ * at most: a pause of that length and a healthy wait of half a limit do not make a hang. */
 #define GAP_INTERVALS 3
+#define INTERVALS_PER_LIMIT 8
+#define INTERVAL_MAX USEC_PER_SEC
+
+usec_t stall_interval(const struct policy *policy) {
+        usec_t limit, interval;
+
+        assert(policy);
+
+        limit = policy->settle < policy->stall ? policy->settle : policy->stall;
+        interval = limit / INTERVALS_PER_LIMIT;
+        return interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
+}
 
 void stall_restart(struct stall *stall) {
         assert(stall);

@@ -19,12 +19,16 @@ struct stall {
         uint64_t completed, answered; /* what progress is measured from */
 };
 
+/* How far apart samples may be for this policy: a second, and less for short limits, so that what
+ * is not seen between two of them can never make up a limit. */
+usec_t stall_interval(const struct policy *policy);
+
 /* Forgets what was seen: the next sample begins a new observation, and its counters are the base
  * that progress is measured from. For use after every act. */
 void stall_restart(struct stall *stall);
 
-/* Takes the next sample. INTERVAL is how far apart samples are meant to be at most: one that comes
- * three intervals late says that the guest or the agent did not run, and begins a new observation,
+/* Takes the next sample. INTERVAL is stall_interval(): a sample that comes more than three of it
+ * after the one before says that the guest or the agent did not run, and begins a new observation,
  * as a held sample does. Sets every field of *ret_symptom; next is USEC_INFINITY while waiting
  * alone reaches no limit. */
 void stall_update(struct stall *stall, const struct policy *policy, const struct sample *sample,

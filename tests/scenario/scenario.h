@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A story, read from a file: facts with a time, and what the agent is expected to do. The language is
- * described in README. */
+/* A story, read from a file: facts with a time, and what the agent is expected to do. The language
+ * is described in README. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,6 +37,8 @@ struct value {
 
 struct event {
         usec_t at;
+        usec_t since;              /* EXPECT_ACT: from then until AT, once */
+        bool met;                  /* EXPECT_ACT: it was */
         unsigned line;
         enum what what;
         struct value completed, answered, outstanding, held, offline; /* FACT_DISK */

@@ -235,6 +235,7 @@ static enum footing parse_footing(struct line *line) {
 static void parse_line(struct story *story, struct line *line, usec_t *at) {
         struct event event = { .line = line->number };
         usec_t to, every = 0;
+        bool within = false;
 
         if (follows(line, "policy")) {
                 parse_policy(line, &story->policy);
@@ -257,13 +258,18 @@ static void parse_line(struct story *story, struct line *line, usec_t *at) {
                 *at = parse_time(line, word(line));
                 want(line, "to");
                 to = parse_time(line, word(line));
-                want(line, "every");
-                every = parse_time(line, word(line));
-                if (every == 0 || to < *at)
+                if (follows(line, "every"))
+                        every = parse_time(line, word(line));
+                else
+                        within = true;
+                if (to < *at || (every == 0 && !within))
                         story_wrong(story, line->number, "from when to when?");
         }
         parse_what(line, &event);
-        event.at = *at;
+        if (within && event.what != EXPECT_ACT)
+                story_wrong(story, line->number, "only an act can be expected in a span of time");
+        event.since = *at;
+        event.at = within ? to : *at;
         do {
                 add_event(story, &event);
                 event.at += every;

@@ -52,7 +52,7 @@ static inline bool observe(struct story *s, const struct symptom *symptom) {
 
 static const struct symptom clear _unused_ = {};
 static const struct symptom held _unused_ = { .held = true, .outstanding = 8 };
-static const struct symptom out _unused_ = { .outstanding = 8 };
+static const struct symptom out _unused_ = { .outstanding = 8, .quiet = 1 };
 static const struct symptom moving _unused_ = { .progress = true, .outstanding = 8 };
 static const struct symptom drained _unused_ = { .progress = true, .offline = true };
 

@@ -12,8 +12,8 @@
 #include "agent/observe/counters.h"
 #include "tests/unit/temp-dir.h"
 
-/* As a 6.1 guest shows a virtio-scsi disk. Reads 1000, merges 20, sectors 30000, ms 40; writes 2000,
- * ...; in flight 7; discards 300; flushes 40. */
+/* As a 6.1 guest shows a virtio-scsi disk. Reads 1000, merges 20, sectors 30000, ms 40; writes
+ * 2000, ...; in flight 7; discards 300; flushes 40. */
 #define STAT \
         "    1000       20    30000       40     2000       60    70000       80        7" \
         "      100      110      300      130      140      150       40      170\n"

@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "agent/base/file-util.h"
 #include "tests/unit/random.h"
@@ -128,6 +130,23 @@ static void test_write(void **state) {
         assert_int_equal(write_attribute(-EBADF, "x"), -EBADF);
 }
 
+/* As when /run is nearly full. */
+static void test_write_half(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        _cleanup_close_ int fd = file_with(&dir, "");
+        struct rlimit saved, limit;
+        int r;
+
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &saved), 0);
+        limit = saved;
+        limit.rlim_cur = 4;
+        (void) signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        r = write_attribute(fd, "offline\n");
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &saved), 0);
+        assert_int_equal(r, -EIO);
+}
+
 static void test_escape(void **state) {
         static const struct {
                 const char *text, *escaped;
@@ -208,6 +227,7 @@ int main(void) {
                 cmocka_unit_test(test_read_attribute_errors),
                 cmocka_unit_test(test_read_number),
                 cmocka_unit_test(test_write),
+                cmocka_unit_test(test_write_half),
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_unescape),
                 cmocka_unit_test(test_round_trip),

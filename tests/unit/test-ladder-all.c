@@ -1,56 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-
-#include <errno.h>
 #include <string.h>
 
-#include "agent/base/macro.h"
-#include "agent/decide/ladder.h"
-#include "agent/decide/names.h"
+#include "tests/unit/ladder-world.h"
 
 /* All ways through the machine at once: breadth first, every event in every state that can be
  * reached, until nothing new comes. A deadline is only passed or not passed. What must hold at each
  * step is written down here a second time, from the words of the design and not from the table of
  * ladder.c. */
 
-#define S USEC_PER_SEC
-#define NOW (1000 * S)
-
-/* The ladder, and what is true of the disk and of the past whether the ladder knows it or not. */
-struct world {
-        struct ladder ladder;
-        enum footing footing;
-        bool offline;  /* the agent has set the disk offline */
-        bool look_due; /* a reset may have been carried out, and nobody has looked since */
-};
-
-enum kind {
-        KIND_OBSERVE,
-        KIND_RETURNED,
-        KIND_REQUEST,
-        KIND_SHIFT,
-        KIND_KILLED,  /* the daemon, and another takes up what it left */
-        KIND_FOOTING, /* somebody mounts or unmounts, while all is well */
-};
-
-struct event {
-        enum kind kind;
-        struct symptom symptom;
-        bool may_act, late;
-        enum step step;
-        int error;
-        bool in_time; /* killed: the step under way has come to its effect on the disk's state */
-        enum footing footing;
-};
-
 #define EVENTS_MAX 256
 #define NODES_MAX (1U << 16)
-#define KEYS (1U << 22)
+#define KEYS (1U << 24)
 
 struct node {
         struct world world;
@@ -121,47 +81,11 @@ static void add_events(struct search *search) {
         for (int i = FOOTING_NONE; i <= FOOTING_SYSTEM; i++)
                 add(search, (struct event) { .kind = KIND_FOOTING, .footing = (enum footing) i });
         add(search, (struct event) { .kind = KIND_REQUEST });
+        add(search, (struct event) { .kind = KIND_GIVEN_UP });
         add(search, (struct event) { .kind = KIND_SHIFT });
 }
 
 /* ---- failures are told with the way that led to them ---- */
-
-static void print_event(const struct event *e) {
-        const struct symptom *s = &e->symptom;
-
-        switch (e->kind) {
-        case KIND_OBSERVE:
-                print_error("observe%s%s quiet=%us outstanding=%u%s%s", s->held ? " held" : "",
-                            s->progress ? " progress" : "", (unsigned) (s->quiet / S),
-                            s->outstanding, e->may_act ? " may-act" : "", e->late ? " late" : "");
-                break;
-        case KIND_RETURNED:
-                print_error("%s returned %d", step_to_string(e->step), e->error);
-                break;
-        case KIND_KILLED:
-                print_error("killed%s", e->in_time ? " after the effect" : "");
-                break;
-        case KIND_FOOTING:
-                print_error("footing %d", (int) e->footing);
-                break;
-        case KIND_REQUEST:
-                print_error("request");
-                break;
-        case KIND_SHIFT:
-                print_error("gap");
-                break;
-        }
-}
-
-static void print_world(const struct world *w) {
-        const struct ladder *l = &w->ladder;
-
-        print_error(" -> %s%s, step %s, act %s, outcome %s, footing %d%s%s\n",
-                    incident_state_to_string(l->state), l->overdue ? " overdue" : "",
-                    step_to_string(l->step), step_to_string(l->act), outcome_to_string(l->outcome),
-                    (int) w->footing, w->offline ? ", offline" : "",
-                    w->look_due ? ", not yet looked" : "");
-}
 
 static void print_way(const struct search *search, uint32_t node) {
         const struct node *n = search->nodes + node;
@@ -242,7 +166,7 @@ static void check_state(const struct move *m) {
              w->footing != FOOTING_NONE || !is_filesystem_state(l->state));
         must(m, "filesystems are ended only after the rung offline, and on an offline disk",
              (l->state != INCIDENT_SHUTTING && l->state != INCIDENT_UNMOUNTING &&
-              l->state != INCIDENT_BUSY) || (l->act == STEP_OFFLINE && w->offline));
+              l->state != INCIDENT_BUSY) || (l->act == STEP_OFFLINE && is_offline(w)));
         must(m, "what is healthy is not offline, and nothing is kept of the incident",
              l->state != INCIDENT_HEALTHY ||
                      (!w->offline && !l->failed && l->backoff == 10 * S));
@@ -258,6 +182,11 @@ static void check_acts(const struct move *m) {
 
         if (l->state == from)
                 return;
+        if (from == INCIDENT_ACTING || from == INCIDENT_OFFLINING || from == INCIDENT_SHUTTING ||
+            from == INCIDENT_UNMOUNTING)
+                must(m, "nothing follows such a step before it has returned",
+                     (e->kind == KIND_RETURNED && e->step == owned_step(from)) ||
+                             e->kind == KIND_KILLED);
         if (l->state == INCIDENT_ACTING)
                 must(m, "a LUN reset needs a standing symptom and leave, or a request",
                      e->kind == KIND_REQUEST ||
@@ -267,18 +196,20 @@ static void check_acts(const struct move *m) {
                 must(m, "no second reset before the effect of the first has been looked at",
                      !m->after->look_due);
         if (l->state == INCIDENT_OFFLINING && from == INCIDENT_SETTLING)
-                must(m, "offline needs a whole quiet window after the LUN reset",
+                must(m, "offline needs a whole quiet window, or to be true already",
                      e->kind == KIND_OBSERVE && !e->symptom.held && e->may_act &&
-                             !e->symptom.progress && e->symptom.quiet >= m->search->policy->settle);
+                             (is_offline(m->before) ||
+                              (!e->symptom.progress &&
+                               e->symptom.quiet >= m->search->policy->settle)));
         if (l->state == INCIDENT_SHUTTING)
                 must(m, "filesystems are shut down only when the disk has drained",
                      (e->kind == KIND_OBSERVE && e->symptom.progress &&
                       e->symptom.outstanding == 0) ||
-                             (e->kind == KIND_KILLED && m->before->offline &&
+                             (e->kind == KIND_KILLED && is_offline(m->before) &&
                               is_filesystem_state(from)));
         if (l->state == INCIDENT_RECOVERED)
                 must(m, "recovered needs a read that came back",
-                     e->kind == KIND_RETURNED && e->error == 0 && !m->after->offline &&
+                     e->kind == KIND_RETURNED && e->error == 0 && !is_offline(m->after) &&
                              (e->step == STEP_PROBE || e->step == STEP_FS_MOUNT ||
                               e->step == STEP_RUNNING));
         if (l->state == INCIDENT_FAILED)
@@ -311,94 +242,13 @@ static uint32_t key_of(const struct world *w) {
         key = key << 1 | (l->deadline == USEC_INFINITY);
         key = key << 5 | (uint32_t) (l->backoff / (10 * S));
         key = key << 1 | l->failed;
+        key = key << 2 | l->probes;
         key = key << 2 | (uint32_t) l->act;
         key = key << 3 | (uint32_t) l->outcome;
         key = key << 2 | (uint32_t) w->footing;
         key = key << 1 | w->offline;
+        key = key << 1 | w->given_up;
         return key << 1 | w->look_due;
-}
-
-/* Time is told from NOW on again, as if nothing had happened long ago. */
-static void rebase(struct ladder *l) {
-        l->since = NOW;
-        l->acted_at = l->act == STEP_NONE ? 0 : NOW;
-        if (l->deadline != USEC_INFINITY)
-                l->deadline = NOW + S;
-}
-
-static void effect_of_return(struct world *w, const struct event *e) {
-        bool again = e->error == -EAGAIN;
-
-        if (e->step == STEP_LUN_RESET)
-                w->look_due = e->error == 0;
-        if (e->step == STEP_OFFLINE) {
-                w->look_due = !again;
-                w->offline |= e->error != -EINVAL; /* EINVAL: the kernel would not set it */
-        }
-        if (e->step == STEP_RUNNING && e->error != -EINVAL)
-                w->offline = false;
-}
-
-/* A look: a sample that could show that something moves, or a whole window that showed nothing. */
-static void effect_of_look(struct world *w, const struct policy *policy, const struct event *e) {
-        if (e->symptom.held)
-                return;
-        if (w->ladder.state == INCIDENT_SETTLING)
-                w->look_due &= !e->symptom.progress && e->symptom.quiet < policy->settle;
-        if (w->ladder.state == INCIDENT_DRAINING)
-                w->look_due &= !e->symptom.progress && !e->late;
-}
-
-static void effect_of_kill(struct world *w, const struct event *e) {
-        enum incident_state state = w->ladder.state;
-
-        w->look_due |= state == INCIDENT_ACTING || state == INCIDENT_OFFLINING;
-        if (e->in_time && state == INCIDENT_OFFLINING)
-                w->offline = true;
-        if (e->in_time && state == INCIDENT_RETURNING)
-                w->offline = false;
-        ladder_resume(&w->ladder, state, w->offline, w->ladder.acted_at, NOW);
-}
-
-/* Returns whether the event can happen at all; *ret_changed is what the ladder said. */
-static bool apply(struct world *w, const struct policy *policy, const struct event *e,
-                  bool *ret_changed) {
-        struct symptom symptom = e->symptom;
-        struct ladder *l = &w->ladder;
-
-        *ret_changed = false;
-        switch (e->kind) {
-        case KIND_OBSERVE:
-                if (e->late && l->deadline == USEC_INFINITY)
-                        return false;
-                effect_of_look(w, policy, e);
-                symptom.offline = w->offline;
-                *ret_changed = ladder_observe(l, policy, &symptom, e->may_act, w->footing,
-                                              e->late ? l->deadline : NOW);
-                break;
-        case KIND_RETURNED:
-                if (e->step == STEP_PROBE && e->error == 0 && w->offline)
-                        return false; /* an offline disk reads nothing */
-                if (e->step == l->step)
-                        effect_of_return(w, e);
-                *ret_changed = ladder_returned(l, e->step, e->error, w->footing, NOW);
-                break;
-        case KIND_REQUEST:
-                *ret_changed = ladder_request(l, NOW) == 0;
-                break;
-        case KIND_SHIFT:
-                ladder_shift(l, S);
-                break;
-        case KIND_KILLED:
-                effect_of_kill(w, e);
-                break;
-        case KIND_FOOTING:
-                if (l->state != INCIDENT_HEALTHY)
-                        return false; /* the mounts of a disk in trouble are kept */
-                w->footing = e->footing;
-                break;
-        }
-        return true;
 }
 
 static uint32_t enter(struct search *search, const struct world *w, uint32_t parent, size_t event) {
@@ -467,20 +317,24 @@ static void check_ends_are_reached(struct search *search) {
 }
 
 /* The disk is well from here on: every step does what it should, all I/O ends. Then all must be
- * well again before long, with a disk that runs. */
+ * well again before long, with a disk that runs; but nobody sets a disk that the system runs from
+ * offline, and so nobody sets it running, if the kernel has given it up. */
 static void check_recovers(const struct search *search, uint32_t node) {
         struct world w = search->nodes[node].world;
         usec_t now = NOW;
 
+        if (w.given_up && w.footing == FOOTING_SYSTEM)
+                return;
+
         for (int i = 0; i < 100; i++) {
                 struct ladder *l = &w.ladder;
-                struct symptom symptom = { .progress = true, .offline = w.offline };
+                struct symptom symptom = { .progress = true, .offline = is_offline(&w) };
                 struct event e = { .step = l->step };
 
                 if (l->state == INCIDENT_HEALTHY && !w.offline)
                         return;
                 if (l->step != STEP_NONE) {
-                        e.error = l->step == STEP_PROBE && w.offline ? -EIO : 0;
+                        e.error = l->step == STEP_PROBE && is_offline(&w) ? -EIO : 0;
                         effect_of_return(&w, &e);
                         (void) ladder_returned(l, e.step, e.error, w.footing, now);
                         continue;
@@ -492,6 +346,39 @@ static void check_recovers(const struct search *search, uint32_t node) {
         print_error("...after 100 more rounds with a healthy disk");
         print_world(&w);
         fail_msg("a disk that is well again does not become healthy");
+}
+
+/* The disk is dead from here on: resets return, but no I/O ever ends and no read comes back. Then
+ * people must come to know, before long, that it is stuck or failed. */
+static void check_told(const struct search *search, uint32_t node) {
+        const struct policy *policy = search->policy;
+        struct world w = search->nodes[node].world;
+        usec_t now = NOW;
+
+        for (int i = 0; i < 100; i++) {
+                struct ladder *l = &w.ladder;
+                const char *word = ladder_state_for_people(l);
+                struct symptom symptom = { .kind = SYMPTOM_STALLED, .outstanding = 8,
+                                           .quiet = policy->stall + policy->settle,
+                                           .offline = is_offline(&w) };
+                struct event e = { .step = l->step };
+
+                if (strcmp(word, "stuck") == 0 || strcmp(word, "failed") == 0 ||
+                    l->state == INCIDENT_BUSY)
+                        return;
+                if (l->step != STEP_NONE) {
+                        e.error = l->step == STEP_LUN_RESET || l->step == STEP_OFFLINE ? 0 : -EIO;
+                        effect_of_return(&w, &e);
+                        (void) ladder_returned(l, e.step, e.error, w.footing, now);
+                        continue;
+                }
+                now = l->deadline == USEC_INFINITY ? now + S : MAX(now + S, l->deadline);
+                (void) ladder_observe(l, policy, &symptom, true, w.footing, now);
+        }
+        print_way(search, node);
+        print_error("...after 100 more rounds with a dead disk");
+        print_world(&w);
+        fail_msg("a disk that is dead is never said to be stuck or failed");
 }
 
 static void explore(struct search *search) {
@@ -565,11 +452,19 @@ static void test_a_disk_that_is_well_becomes_healthy(void **state) {
                 check_recovers(search, i);
 }
 
+static void test_a_disk_that_is_dead_is_told_of(void **state) {
+        _cleanup_free_ struct search *search = explored(0);
+
+        for (uint32_t i = 0; i < search->n_nodes; i++)
+                check_told(search, i);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_invariants),
                 cmocka_unit_test(test_ends_are_reached),
                 cmocka_unit_test(test_a_disk_that_is_well_becomes_healthy),
+                cmocka_unit_test(test_a_disk_that_is_dead_is_told_of),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,6 +185,27 @@ static void test_filesystem_steps_overdue(void **state) {
         assert_state(&s, INCIDENT_FAILED);
 }
 
+/* Only resets tell that the kernel recovers the host; elsewhere it is an error like others. */
+static void test_again_of_other_steps(void **state) {
+        struct story s = story_new(FOOTING_DATA);
+
+        to_shutting(&s);
+        assert_true(returned(&s, -EAGAIN));
+        assert_state(&s, INCIDENT_UNMOUNTING);
+        assert_true(returned(&s, -EAGAIN));
+        assert_state(&s, INCIDENT_BUSY);
+
+        s = story_new(FOOTING_DATA);
+        to_mounting(&s);
+        assert_true(returned(&s, -EAGAIN));
+        assert_state(&s, INCIDENT_FAILED);
+
+        s = story_new(FOOTING_DATA);
+        to_returning(&s);
+        assert_true(returned(&s, -EAGAIN));
+        assert_state(&s, INCIDENT_OFFLINING);
+}
+
 static void test_umount_busy(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
@@ -266,6 +287,7 @@ int main(void) {
                 cmocka_unit_test(test_undrained),
                 cmocka_unit_test(test_shutdown_fails),
                 cmocka_unit_test(test_filesystem_steps_overdue),
+                cmocka_unit_test(test_again_of_other_steps),
                 cmocka_unit_test(test_umount_busy),
                 cmocka_unit_test(test_return_fails),
                 cmocka_unit_test(test_mount_fails),

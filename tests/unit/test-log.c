@@ -284,6 +284,15 @@ static void play_journal(void) {
         expect_journal(listener, "PRIORITY=6\nSYSLOG_IDENTIFIER=unhangd\nMESSAGE=there again\n");
         if (recv(listener, buf, sizeof(buf), 0) >= 0 || log_dropped() != before + 3)
                 _exit(15);
+
+        /* And again, so fast that nobody missed it. */
+        (void) close(listener);
+        (void) unlink(JOURNAL);
+        listener = listen_at(JOURNAL);
+        log_info("and again");
+        expect_journal(listener, "PRIORITY=6\nSYSLOG_IDENTIFIER=unhangd\nMESSAGE=and again\n");
+        if (log_dropped() != before + 3)
+                _exit(16);
         log_close();
         _exit(0);
 }

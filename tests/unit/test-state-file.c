@@ -80,9 +80,10 @@ static void test_round_trip(void **state) {
         struct state_file file = open_in(&dir);
 
         for (int i = 0; i < _INCIDENT_STATE_MAX; i++) {
-                assert_int_equal(state_file_write(&file, (enum incident_state) i, ACTED_AT, &mounts),
-                                 0);
-                assert_tells(&dir, (enum incident_state) i, ACTED_AT, &mounts);
+                enum incident_state s = (enum incident_state) i;
+
+                assert_int_equal(state_file_write(&file, s, ACTED_AT, &mounts), 0);
+                assert_tells(&dir, s, ACTED_AT, &mounts);
         }
         state_file_close(&file);
 }

@@ -294,12 +294,18 @@ class Guest:
         return result.output.strip()
 
     def wait_for(self, command, timeout=30):
-        """Run a command in the guest, again and again, until it succeeds."""
-        loop = (f'end=$(($(cut -d. -f1 /proc/uptime) + {timeout})); until {{ {command}\n}}; do '
-                '[ "$(cut -d. -f1 /proc/uptime)" -lt $end ] || exit 1; sleep 0.1; done')
+        """Run a command in the guest, again and again, until it succeeds; returns what it printed.
+
+        The loop runs in the guest, and of the shell's own commands: a fork is slow under TCG.
+        """
+        loop = (f'read -r up rest < /proc/uptime; end=$((${{up%.*}} + {timeout}))\n'
+                f'until {{ {command}\n}}; do\n'
+                'read -r up rest < /proc/uptime; [ ${up%.*} -lt $end ] || exit 1; sleep 0.1\n'
+                'done')
         result = self.get(self.bg(loop), timeout + 30)
         if result.status != 0:
             raise Timeout(f'not so after {timeout} s: {command}: {result.output[-500:]}')
+        return result.output.strip()
 
     def write(self, path, text):
         """Make a file in the guest."""
@@ -319,12 +325,11 @@ class Guest:
     def _scsi_name(self, target, hba, kind):
         pattern = (f'/sys/bus/pci/devices/0000:00:{self._slot(hba):02x}.0/virtio*/host*/'
                    f'target*:0:{target}/*:0:{target}:0/{kind}/*')
-        self.wait_for(f'ls -d {pattern} >/dev/null 2>&1', 120)
-        return os.path.basename(self.sh(f'ls -d {pattern}'))
+        return os.path.basename(self.wait_for(f'ls -d {pattern} 2>/dev/null', 120))
 
     def tasks_in_d(self):
         """The tasks in uninterruptible sleep. Their status is all that is safe to read."""
-        output = self.sh("grep -hE '^(Name|State|Pid):' /proc/[0-9]*/task/[0-9]*/status || true")
+        output = self.sh("grep -shE '^(Name|State|Pid):' /proc/[0-9]*/task/[0-9]*/status || true")
         tasks = []
         for line in output.splitlines():
             key, _, value = line.partition(':')

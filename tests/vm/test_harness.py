@@ -65,8 +65,8 @@ def check_deep_queue(site):
 
 def check_udev(site):
     step('udev knows the disk')
-    properties = site.guest.sh(f'udevadm info /dev/{site.sick.name}')
-    assert f'ID_SCSI_SERIAL={site.hba.name}-{site.sick.target}' in properties, properties
+    serial = f'{site.hba.name}-{site.sick.target}'
+    site.guest.wait_for(f'udevadm info /dev/{site.sick.name} | grep ID_SCSI_SERIAL={serial}')
 
 
 def busybox():

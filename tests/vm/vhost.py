@@ -197,6 +197,10 @@ class Queue:
         if self.call >= 0:
             os.close(self.call)
         self.call = fd
+        # QEMU changes the descriptor when the guest masks and unmasks the interrupt, and does not
+        # wait for us: a completion may just have been told to the old one, which nobody hears.
+        if fd >= 0:
+            os.eventfd_write(fd, 1)
 
 
 class Device:
