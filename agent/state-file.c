@@ -135,17 +135,9 @@ static int parse_mount(char *line, struct mount_entry *entry) {
 }
 
 static int add_mount(char *line, struct mounts *mounts) {
-        struct mount_entry *entries;
-        int r;
+        struct mount_entry *entry = mounts_append(mounts);
 
-        entries = reallocarray(mounts->entries, mounts->n + 1, sizeof(*entries));
-        if (!entries)
-                return -ENOMEM;
-        mounts->entries = entries;
-        r = parse_mount(line, entries + mounts->n);
-        if (r == 0)
-                mounts->n++;
-        return r;
+        return entry ? parse_mount(line, entry) : -ENOMEM;
 }
 
 /* Cuts the newline. A line without one, or with a NUL, was never written whole: /run was full. */

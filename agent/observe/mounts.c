@@ -100,18 +100,23 @@ static int fill_entry(struct libmnt_fs *fs, struct mount_entry *entry) {
         return split_options(fs, entry);
 }
 
-static int add_entry(struct mounts *mounts, struct libmnt_fs *fs) {
+struct mount_entry *mounts_append(struct mounts *mounts) {
         struct mount_entry *entries;
-        int r;
+
+        assert(mounts);
 
         entries = reallocarray(mounts->entries, mounts->n + 1, sizeof(*entries));
         if (!entries)
-                return -ENOMEM;
+                return NULL;
         mounts->entries = entries;
-        r = fill_entry(fs, entries + mounts->n);
-        if (r >= 0)
-                mounts->n++;
-        return r;
+        entries[mounts->n] = (struct mount_entry) {};
+        return entries + mounts->n++;
+}
+
+static int add_entry(struct mounts *mounts, struct libmnt_fs *fs) {
+        struct mount_entry *entry = mounts_append(mounts);
+
+        return entry ? fill_entry(fs, entry) : -ENOMEM;
 }
 
 int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret) {

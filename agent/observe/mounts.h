@@ -32,5 +32,8 @@ int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, st
  * in sysfs) or swap by SWAPS ("/proc/swaps"). What cannot be read counts as standing there. */
 bool mounts_unfollowed(const char *sysfs, const char *swaps, dev_t disk);
 
+/* Adds an empty entry to the list and returns it; NULL when there is no memory. */
+struct mount_entry *mounts_append(struct mounts *mounts);
+
 /* Frees the entries and empties the list. */
 void mounts_clear(struct mounts *mounts);

@@ -95,6 +95,13 @@ def make_payload(folder):
     return tree
 
 
+def enable(tree):
+    """What "systemctl enable unhangd" does, in a tree."""
+    wants = f'{tree}/etc/systemd/system/sysinit.target.wants'
+    os.makedirs(wants)
+    os.symlink('/usr/lib/systemd/system/unhangd.service', f'{wants}/unhangd.service')
+
+
 def make_disk(path, megabytes=64):
     """An image with an ext4 that starts no I/O of its own."""
     with open(path, 'wb') as image:
@@ -120,16 +127,20 @@ class Site:
 
     sick and sibling (/mnt/sick, /mnt/sibling) share the HBA that can be made ill, self.hba;
     apart (/mnt/apart) is on an HBA of its own, as a healthy data disk would be.
+    enabled: unhangd is started by systemd as the guest boots.
     """
 
-    def __init__(self, kind, **options):
+    def __init__(self, kind, enabled=False, **options):
         self._kind = kind
+        self._enabled = enabled
         self._options = options
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='unhang-site.'))
             payload = make_payload(folder)
+            if self._enabled:
+                enable(payload)
             images = [make_disk(f'{folder}/{name}') for name in ('sick', 'sibling', 'apart')]
             self.hba = stack.enter_context(hba.Hba('data', images[:2]))
             other = stack.enter_context(hba.Hba('other', images[2:]))

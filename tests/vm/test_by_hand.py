@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """What a person sees and does: status, a reset by hand, a configuration with mistakes."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The reset brings nothing back: fail cleanly, and mount again when the disk answers.
 
 EIO within the deadline, the filesystem shut down and unmounted, no task left in D; then the disk

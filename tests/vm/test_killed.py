@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """unhangd is killed in mid-incident: the next one finishes it, and no reset is ever doubled."""
 
 import time

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """The incident that this project exists for, with unhangd there.
 
 As in test_origin_without_agent.py, and then: the transaction closes, no task is left in D, all that

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """32 requests are lost, a LUN reset brings them all back, and the disk beside it never notices."""
 
 import re

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A disk that takes 7 s for each command, longer than the limit, but completes them: no reset.
 
 And then one that loses them: the same agent resets it, so it was awake.

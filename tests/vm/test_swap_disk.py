@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
 """A disk with swap on it is reset, but never failed: what was swapped out would be lost."""
 
 import scenario
