@@ -29,6 +29,7 @@ SettleSec=5s
 '''
 
 ACKS = '/dev/virtio-ports/acks'
+RECORDER_PID = '/run/recorder.pid'
 
 Verdict = collections.namedtuple('Verdict', 'acknowledged verified lost')
 
@@ -185,12 +186,13 @@ class Site:
     def record(self, *disks, threads=4, options=''):
         """Start writers in the root directories of these disks; see recorder.c."""
         folders = ' '.join(disk.mountpoint for disk in disks)
-        return self.guest.bg(f'exec recorder write --acks {ACKS} --threads {threads} {options} '
-                             f'{folders}')
+        return self.guest.bg(f'echo $$ > {RECORDER_PID}; exec recorder write --acks {ACKS} '
+                             f'--threads {threads} {options} {folders}')
 
     def stop_recording(self, job):
         """End the writers; to be called when none of them hangs."""
-        self.guest.sh('kill $(pidof recorder)')
+        assert not self.guest.done(job), f'the writers have ended: {self.guest.get(job)}'
+        self.guest.sh(f'kill $(cat {RECORDER_PID})')
         self.guest.get(job, 60)
 
     def acknowledged(self):
