@@ -27,6 +27,15 @@ enum footing disk_footing(const struct disk *disk) {
         return disk->mounts.n > 0 ? FOOTING_DATA : FOOTING_NONE;
 }
 
+int disk_attach_error(const struct disk *disk) {
+        assert(disk);
+
+        for (size_t i = 0; i < ELEMENTSOF(disk->attach_errors); i++)
+                if (disk->attach_errors[i] < 0)
+                        return disk->attach_errors[i];
+        return 0;
+}
+
 static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         struct mounts mounts = {};
         int r;
@@ -213,9 +222,9 @@ void disk_vanished(struct agent *agent, dev_t devnum) {
 static const char *detail_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
         char quiet[FORMAT_USEC_MAX], limit[FORMAT_USEC_MAX];
 
-        if (disk->attach_error < 0) {
+        if (disk_attach_error(disk) < 0) {
                 (void) snprintf(buf, size, "watched only: %s: %s", disk->nodes.reset_node,
-                                strerror(-disk->attach_error));
+                                strerror(-disk_attach_error(disk)));
                 return buf;
         }
         if (!disk->domain->executor.ready) {

@@ -35,7 +35,7 @@ struct disk {
         bool begun;                /* the ladder's step is with an executor */
         size_t mount_next;         /* which mount a filesystem step has come to */
         int mount_error;           /* the first error of that step */
-        int attach_error;          /* the domain's executor could not open it */
+        int attach_errors[2];      /* why the executor of each place could not open it */
         bool by_hand;              /* the act under way was asked for */
         struct bus_call *call;     /* who asked, and waits */
         char detail[256];          /* what is going on, in a sentence */
@@ -47,6 +47,9 @@ void disk_vanished(struct agent *agent, dev_t devnum);
 struct disk *disk_free(struct disk *disk);
 
 enum footing disk_footing(const struct disk *disk);
+
+/* Why the disk is only watched: a negative errno; 0 when it can be acted on. */
+int disk_attach_error(const struct disk *disk);
 
 /* Reads anew what stands on the disks that are healthy. Allocates. */
 void disk_refresh_mounts(struct agent *agent);

@@ -30,10 +30,10 @@ static void restart_observations(struct domain *domain) {
                         stall_restart(&d->stall);
 }
 
-static void attached(struct disk *disk, int error) {
+static void attached(struct disk *disk, enum step_place place, int error) {
         if (!disk)
                 return;
-        disk->attach_error = error;
+        disk->attach_errors[place] = error;
         if (error < 0)
                 log_error("%s (%s): cannot be opened for resets: %s: %s; it is watched only",
                           disk->id.name, disk->address, disk->nodes.reset_node, strerror(-error));
@@ -45,7 +45,7 @@ static void attach_all(struct domain *domain) {
                         int r = executor_attach(&domain->executor, d->slot, &d->nodes);
 
                         if (r < 0)
-                                attached(d, r);
+                                attached(d, PLACE_DOMAIN, r);
                 }
 }
 
@@ -61,7 +61,7 @@ static void on_domain_news(struct domain *domain, const struct executor_report *
         case NEWS_READY:
                 break;
         case NEWS_ATTACHED:
-                attached(disk, news->error);
+                attached(disk, PLACE_DOMAIN, news->error);
                 break;
         case NEWS_DEAD:
                 log_error("host%u: the executor has died; a new one follows", domain->host);
@@ -102,6 +102,8 @@ static int on_disk_readable(sd_event_source *source, int fd, uint32_t events, vo
                                   disk->id.name, disk->address);
                         disk->respawn_at = now + RESPAWN_DELAY;
                 }
+                if (news.news == NEWS_ATTACHED)
+                        attached(disk, PLACE_DISK, news.error);
                 if (news.news != NEWS_READY && news.news != NEWS_ATTACHED &&
                     news.step != STEP_NONE)
                         incident_returned(disk, news.step, news.error, now);

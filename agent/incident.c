@@ -205,7 +205,7 @@ static void say_overdue(struct disk *disk) {
         if (disk->ladder.step == STEP_NONE)
                 return;
         say(disk, "stuck: %s does not return; nothing more is done to this disk until it does",
-            step_to_string(disk->ladder.step));
+            disk->begun ? step_to_string(disk->ladder.step) : "an earlier step");
         incident_report(disk, EVENT_STUCK, disk->detail);
 }
 
@@ -306,7 +306,8 @@ static bool next_mount(struct disk *disk, int error) {
         say(disk, "%s: %s: %s", entry->target, step_to_string(step),
             error < 0 ? strerror(-error) : "done");
         incident_report(disk, EVENT_PROGRESS, disk->detail);
-        if (error < 0 && disk->mount_error == 0)
+        /* A mount that cannot be restored at all is said once, and not tried for ever. */
+        if (error < 0 && error != -EOPNOTSUPP && disk->mount_error == 0)
                 disk->mount_error = error;
         disk->begun = false;
         disk->mount_next++;
@@ -362,7 +363,7 @@ void incident_tick(struct disk *disk, usec_t now) {
         if (!take_sample(disk, now, &sample))
                 return;
         stall_update(&disk->stall, policy, &sample, stall_interval(policy), &disk->symptom);
-        may_act = !sample.held && disk->attach_error == 0;
+        may_act = !sample.held && disk_attach_error(disk) == 0;
         if (ladder_observe(&disk->ladder, policy, &disk->symptom, may_act, disk_footing(disk),
                            now)) {
                 changed(disk, before, now);
@@ -392,7 +393,7 @@ int incident_request(struct disk *disk, bool force, struct bus_call *call,
 
         assert(disk && call && ret_reason);
 
-        if (disk->attach_error < 0) {
+        if (disk_attach_error(disk) < 0) {
                 *ret_reason = "the disk could not be opened for resets; see the journal";
                 return -EPERM;
         }
