@@ -218,7 +218,7 @@ static int measure(struct disk *disks, unsigned n, struct cost *cost) {
 }
 
 static int check(const struct disk *disks, unsigned n, const struct cost *cost) {
-        uint64_t looks = (uint64_t) n * ROUNDS;
+        uint64_t looks = MAX((uint64_t) n * ROUNDS, UINT64_C(1));
         uint64_t read = cost->read * 1000 / looks, judge = cost->judge * 1000 / looks;
 
         (void) printf("%u disks, %d rounds: %" PRIu64 " ns a sample, %" PRIu64 " ns through detect "

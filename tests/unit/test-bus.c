@@ -157,7 +157,8 @@ static int setup(void **state) {
         assert_non_null(w);
         memset(long_text, 'x', sizeof(long_text) - 1);
         /* The cut at 511 bytes falls into this character, which must then go as a whole. */
-        memcpy(long_text + 509, "\342\202\254", 3);
+        strcpy(long_text + 509, "\342\202\254");
+        long_text[512] = 'x';
 
         strcpy(w->dir, "/tmp/test-bus.XXXXXX");
         assert_non_null(mkdtemp(w->dir));

@@ -56,18 +56,24 @@ def watch_agent(site, agent, job, lost_at):
         if time.monotonic() > lost_at + 90:
             return tell('end', ok=False, text='unhangd did not bring the disk back')
         entries = [e for e in agent.entries() if e.get('UNHANG_EVENT') in SHOWN]
-        events = [(int(entry['__REALTIME_TIMESTAMP']) / 1e6 + offset, entry['MESSAGE'])
-                  for entry in entries[told:]]
+        events = [(moment_of(site, entry, offset), entry['MESSAGE']) for entry in entries[told:]]
         told = len(entries)
         if any(entry['UNHANG_EVENT'] == 'recovered' for entry in entries):
             back_at = first_ack_after_pause(site, lost_at)
             events.append((back_at, 'the writers go on: a record is acknowledged'))
-        for when, text in sorted(events):
-            tell('event', text, when)
+        for moment, text in sorted(events):
+            tell('event', text, moment)
     count = len(site.guest.acks)
     wait_until(lambda: len(site.guest.acks) > count + 20, 60, 'the writers write on')
     site.stop_recording(job)
     return finish(site, back_at - lost_at)
+
+
+def moment_of(site, entry, offset):
+    """The journal stamps what it takes, which may be a while after: no act is later than its reset."""
+    stamp = int(entry['__REALTIME_TIMESTAMP']) / 1e6 + offset
+    resets = [event.time for event in site.hba.events('reset')]
+    return min([stamp, *resets]) if entry['UNHANG_EVENT'] == 'act' else stamp
 
 
 def first_ack_after_pause(site, lost_at):
