@@ -29,8 +29,9 @@ static bool is_this(const char *line, const struct mount_entry *entry) {
                strcmp(target, entry->target) == 0;
 }
 
-/* 1 when mountinfo has this mount, 0 when not, or a negative errno. Reading it does no I/O. */
-static int is_mounted(const struct mount_entry *entry) {
+/* 1 when mountinfo has a line that FITS, 0 when not, or a negative errno. Reading it is no I/O. */
+static int in_mountinfo(const struct mount_entry *entry,
+                        bool (*fits)(const char *line, const struct mount_entry *entry)) {
         _cleanup_fclose_ FILE *f = fopen("/proc/self/mountinfo", "re");
         _cleanup_free_ char *line = NULL;
         size_t size = 0;
@@ -38,9 +39,13 @@ static int is_mounted(const struct mount_entry *entry) {
         if (!f)
                 return -errno;
         while (getline(&line, &size, f) > 0)
-                if (is_this(line, entry))
+                if (fits(line, entry))
                         return 1;
         return ferror(f) ? -EIO : 0;
+}
+
+static int is_mounted(const struct mount_entry *entry) {
+        return in_mountinfo(entry, is_this);
 }
 
 int filesystem_shutdown(const struct mount_entry *entry) {
@@ -101,8 +106,38 @@ int filesystem_umount(const struct mount_entry *entry) {
         return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
+static bool is_same_device(const char *line, const struct mount_entry *entry) {
+        unsigned major_nr, minor_nr;
+
+        return sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) == 2 &&
+               makedev(major_nr, minor_nr) == entry->devnum;
+}
+
+/* Whether the superblock lives by what we cannot see: a mount in another namespace, say. ext4, XFS
+ * and F2FS show each of theirs in /sys/fs/TYPE/DEVICE as long as it lives. */
+static int is_held_elsewhere(const struct mount_entry *entry) {
+        char link[64], device[512], *name, path[640];
+        ssize_t n;
+        int r;
+
+        (void) snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(entry->devnum),
+                        minor(entry->devnum));
+        n = readlink(link, device, sizeof(device) - 1);
+        if (n < 0)
+                return errno == ENOENT ? 0 : -errno; /* no block device: nobody can tell */
+        device[n] = '\0';
+        name = strrchr(device, '/');
+        (void) snprintf(path, sizeof(path), "/sys/fs/%s/%s", entry->fstype,
+                        name ? name + 1 : device);
+        if (access(path, F_OK) < 0)
+                return 0;
+        r = in_mountinfo(entry, is_same_device);
+        return r < 0 ? r : !r;
+}
+
 int filesystem_mount(const struct mount_entry *entry) {
         struct stat st;
+        int r;
 
         assert(entry);
 
@@ -112,6 +147,9 @@ int filesystem_mount(const struct mount_entry *entry) {
                 return -errno;
         if (st.st_dev == entry->devnum)
                 return 0;
+        r = is_held_elsewhere(entry);
+        if (r != 0) /* mount(2) would attach to the dead superblock */
+                return r < 0 ? r : -EBUSY;
         return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
                        ? -errno
                        : 0;

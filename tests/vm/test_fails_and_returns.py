@@ -24,6 +24,11 @@ def case():
         wait_until(lambda: min(site.acknowledged().get(i, 0) for i in range(THREADS)) > 3, 60,
                    'everybody has written')
 
+        holder = guest.sh(f'unshare --mount --propagation private sleep 1000 > /dev/null 2>&1 & '
+                          'echo $!')
+        guest.wait_for(f'grep " {site.sick.mountpoint} " /proc/{holder}/mounts && '
+                       f'[ $(readlink /proc/{holder}/ns/mnt) != $(readlink /proc/1/ns/mnt) ]', 30)
+
         step('the hypervisor loses the I/O, and again what comes back by a reset')
         site.lose(tmf='ok')
         wait_until(lambda: site.pending() > 0, 30, 'I/O is lost')
@@ -48,7 +53,11 @@ def case():
 
         step('the hypervisor comes back')
         site.release()
-        step(agent.wait_for_entry(90, UNHANG_EVENT='recovered')['MESSAGE'])
+        step('another mount namespace still holds the dead filesystem: it is not mounted on it')
+        step(agent.wait_for_line('could be mounted .*busy', 120))
+        assert not guest.sh(f'grep " {site.sick.mountpoint} " /proc/mounts || true'), 'mounted'
+        guest.sh(f'kill {holder}')
+        step(agent.wait_for_entry(120, UNHANG_EVENT='recovered')['MESSAGE'])
         guest.sh(f'grep " {site.sick.mountpoint} ext4 rw" /proc/mounts')
         assert guest.dmesg(f'EXT4-fs .{site.sick.name}.: recovery complete'), guest.dmesg('EXT4')
         verdict = site.verify(site.sick, threads=THREADS)
