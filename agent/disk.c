@@ -235,8 +235,10 @@ static const char *detail_now(const struct disk *disk, usec_t now, char *buf, si
                 return buf;
         }
         if (disk->ladder.state == INCIDENT_FAILED) {
+                usec_t due = disk->ladder.deadline;
+
                 (void) snprintf(buf, size, "its I/O ends with EIO; tried again in %s",
-                                format_usec(limit, sizeof(limit), disk->ladder.deadline - now));
+                                format_usec(limit, sizeof(limit), due > now ? due - now : 0));
                 return buf;
         }
         if (disk->ladder.state != INCIDENT_SUSPECT)

@@ -288,6 +288,12 @@ void incident_pursue(struct disk *disk, usec_t now) {
 
         if (disk->ladder.step == STEP_NONE || disk->begun)
                 return;
+        /* A state file may have lost its mounts: then there is nothing to do, and it is done. */
+        if (is_filesystem_step(disk->ladder.step) && disk->mounts.n == 0) {
+                if (ladder_returned(&disk->ladder, disk->ladder.step, 0, disk_footing(disk), now))
+                        changed(disk, before, now);
+                return;
+        }
         if (is_filesystem_step(disk->ladder.step) && disk->mount_next == 0)
                 disk->mount_error = 0;
         disk->begun = begin(disk) == 0;
@@ -365,9 +371,8 @@ void incident_tick(struct disk *disk, usec_t now) {
         stall_update(&disk->stall, policy, &sample, stall_interval(policy), &disk->symptom);
         may_act = !sample.held && disk_attach_error(disk) == 0;
         if (ladder_observe(&disk->ladder, policy, &disk->symptom, may_act, disk_footing(disk),
-                           now)) {
+                           now))
                 changed(disk, before, now);
-        }
         incident_pursue(disk, now);
 }
 
