@@ -12,7 +12,7 @@ build_packages=(
     libinih-dev libmount-dev libnvme-dev libsgutils2-dev libsystemd-dev libudev-dev
     libjson-c-dev libssl-dev # what libnvme.pc asks for, but libnvme-dev does not
 )
-guest_packages=(cpio e2fsprogs kmod mmdebstrap qemu-system-x86 seabios)
+guest_packages=(cpio e2fsprogs kmod mmdebstrap qemu-system-x86 seabios xz-utils zstd)
 
 say() {
     printf '\n== %4d s  %s\n' $SECONDS "$*"

@@ -10,8 +10,9 @@ write never reaches it, unless it is released or sent again.
 
 Control: one line of text in, one line back ("ok", "error ...", JSON). T is a target.
 
-    lose T read|write|flush|rw|all [COUNT]  swallow the next COUNT matching commands (or, without
-                                            COUNT, all from now on); rw is read, write and flush
+    lose T KIND [COUNT]  swallow the next COUNT commands of this kind, or, without COUNT, all from
+                         now on: read, write, flush, discard, rw (read, write and flush), all;
+                         one is a single read or write
     tmf T MODE           what an abort or a LUN reset does:
           ok             the commands come back as RESET; the fault stays, they are lost again
           heal           the same, and a reset lifts the fault
@@ -19,13 +20,20 @@ Control: one line of text in, one line back ("ok", "error ...", JSON). T is a ta
           silent         it is answered with success, and the lost commands stay lost
           reject         it is refused
     healafter T N        ok, and heal at the N-th reset from now
-    delay T MS           reads, writes and flushes take MS more each, all at the same time: slow
-    fail T CODE|none     answer reads, writes and flushes with this virtio-scsi response code
+    error T KIND [COUNT] fail such commands at once, with a medium error; KIND none: no more
+    delay T MS           reads, writes, flushes and discards take MS more each, all at the same
+                         time: slow
+    iops T N             carry out N of them per second, strictly in the order in which they came,
+                         while the others wait; 0: as many as there are
+    medium T out|in      no medium in the drive: NOT READY; a unit attention when it is back
+    fail T CODE|none     answer reads, writes, flushes, discards with this virtio-scsi response code
     release T            lose no more, carry out the lost commands, answer the hanging resets
     forget T             lose no more, but never answer what has been lost
     stat                 JSON: {"targets": [...], "events": [[monotonic time, target, what, ...]]}
 """
 
+import collections
+import ctypes
 import json
 import os
 import socket
@@ -58,8 +66,15 @@ SECTOR = 512
 READ = {0x08, 0x28, 0xa8, 0x88}
 WRITE = {0x0a, 0x2a, 0xaa, 0x8a}
 FLUSH = {0x35, 0x91}
-DATA = READ | WRITE | FLUSH
-KINDS = {'read': READ, 'write': WRITE, 'flush': FLUSH, 'rw': DATA, 'all': set(range(256))}
+UNMAP = 0x42
+WRITE_SAME_10 = 0x41
+WRITE_SAME_16 = 0x93
+WRITE_SAME = {WRITE_SAME_10, WRITE_SAME_16}
+RW = READ | WRITE | FLUSH
+DATA = RW | WRITE_SAME | {UNMAP}
+# A WRITE SAME that unmaps is a discard, another one is a write: see Command.is_a.
+KINDS = {'read': READ, 'write': WRITE | WRITE_SAME, 'flush': FLUSH, 'discard': set(),
+         'rw': RW | WRITE_SAME, 'one': READ | WRITE, 'all': set(range(256))}
 
 TEST_UNIT_READY = 0x00
 REQUEST_SENSE = 0x03
@@ -75,8 +90,23 @@ READ_CAPACITY_16 = 0x10
 
 NOT_FOR_UNIT_ATTENTION = {INQUIRY, REPORT_LUNS, REQUEST_SENSE}
 
+NOT_READY = 2
+MEDIUM_ERROR = 3
 ILLEGAL_REQUEST = 5
 UNIT_ATTENTION = 6
+
+# Additional sense codes.
+WRITE_ERROR = 0x0c
+READ_ERROR = 0x11
+NO_MEDIUM = 0x3a
+MEDIUM_CHANGED = 0x28
+RESET_OCCURRED = 0x29
+
+# What one UNMAP or WRITE SAME may discard or write, in blocks.
+MAX_DISCARD = 1 << 16
+MAX_RANGES = 64
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 def big_endian(data):
@@ -92,6 +122,14 @@ class Command:
         self.tag, = struct.unpack_from('<Q', request.data, 8)
         self.cdb = request.data[19:REQUEST_SIZE]
         self.opcode = self.cdb[0]
+
+    def discards(self):
+        return self.opcode == UNMAP or self.opcode in WRITE_SAME and bool(self.cdb[1] & 8)
+
+    def is_a(self, kind):
+        if self.discards():
+            return kind in ('discard', 'all')
+        return self.opcode in KINDS[kind]
 
     def payload(self):
         return self.request.data[REQUEST_SIZE:]
@@ -111,11 +149,11 @@ class Command:
                                             0, 0, 0, 0]))
 
     def extent(self):
-        """First byte and length of a read or write."""
+        """First byte and length of a read or write, or a WRITE SAME."""
         cdb = self.cdb
         if self.opcode in (0x08, 0x0a):
             block, count = big_endian(cdb[1:4]) & 0x1fffff, cdb[4] or 256
-        elif self.opcode in (0x28, 0x2a):
+        elif self.opcode in (0x28, 0x2a, WRITE_SAME_10):
             block, count = big_endian(cdb[2:6]), big_endian(cdb[7:9])
         elif self.opcode in (0xa8, 0xaa):
             block, count = big_endian(cdb[2:6]), big_endian(cdb[6:10])
@@ -131,17 +169,24 @@ class Disk:
         self._fd = os.open(path, os.O_RDWR)
         self._size = os.fstat(self._fd).st_size
         self._serial = serial.encode()
-        self.unit_attention = True
+        self.unit_attention = RESET_OCCURRED
+        self.medium = True
 
     def execute(self, command):
         opcode = command.opcode
         if command.lun[2:4] not in (b'\0\0', b'\x40\0') and opcode != INQUIRY:
             command.check_condition(ILLEGAL_REQUEST, 0x25)
         elif self.unit_attention and opcode not in NOT_FOR_UNIT_ATTENTION:
-            self.unit_attention = False
-            command.check_condition(UNIT_ATTENTION, 0x29)
+            command.check_condition(UNIT_ATTENTION, self.unit_attention)
+            self.unit_attention = None
+        elif not self.medium and opcode not in NOT_FOR_UNIT_ATTENTION:
+            command.check_condition(NOT_READY, NO_MEDIUM)
         elif opcode in READ or opcode in WRITE:
             self._transfer(command)
+        elif opcode == UNMAP:
+            self._unmap(command)
+        elif opcode in WRITE_SAME:
+            self._write_same(command)
         elif opcode in FLUSH or opcode in (TEST_UNIT_READY, START_STOP, ALLOW_REMOVAL):
             command.respond()
         else:
@@ -157,6 +202,38 @@ class Disk:
             os.pwrite(self._fd, command.payload()[:length], start)
             command.respond()
 
+    def _unmap(self, command):
+        data = command.payload()
+        end = min(8 + big_endian(data[2:4]), len(data))
+        ranges = [struct.unpack_from('>QI', data, at) for at in range(8, end - 15, 16)]
+        if any((block + count) * SECTOR > self._size for block, count in ranges):
+            command.check_condition(ILLEGAL_REQUEST, 0x21)
+            return
+        for block, count in ranges:
+            self._discard(block * SECTOR, count * SECTOR)
+        command.respond()
+
+    def _write_same(self, command):
+        start, length = command.extent()
+        if start + length > self._size:
+            command.check_condition(ILLEGAL_REQUEST, 0x21)
+            return
+        if command.discards():
+            self._discard(start, length)
+        else:
+            block = command.payload()[:SECTOR].ljust(SECTOR, b'\0')
+            os.pwrite(self._fd, block * (length // SECTOR), start)
+        command.respond()
+
+    def _discard(self, start, length):
+        """Make a hole: it reads as zeros, as READ CAPACITY promises."""
+        if length == 0:
+            return
+        keep_size, punch_hole = 1, 2
+        offset = ctypes.c_int64
+        if libc.fallocate(self._fd, keep_size | punch_hole, offset(start), offset(length)) < 0:
+            os.pwrite(self._fd, bytes(length), start)  # a file system that knows no holes
+
     def _describe(self, command):
         opcode, cdb = command.opcode, command.cdb
         last_block = self._size // SECTOR - 1
@@ -169,7 +246,8 @@ class Disk:
         elif opcode == READ_CAPACITY_10:
             command.send(struct.pack('>II', min(last_block, 0xffffffff), SECTOR), 8)
         elif opcode == SERVICE_ACTION_IN and cdb[1] & 31 == READ_CAPACITY_16:
-            data = struct.pack('>QI', last_block, SECTOR).ljust(32, b'\0')
+            thin = bytes([0, 0, 0xc0])  # provisioned thinly, and what is discarded reads as zeros
+            data = (struct.pack('>QI', last_block, SECTOR) + thin).ljust(32, b'\0')
             command.send(data, big_endian(cdb[10:14]))
         elif opcode == REPORT_LUNS:
             command.send(struct.pack('>II', 8, 0) + bytes(8), big_endian(cdb[6:10]))
@@ -188,12 +266,17 @@ class Disk:
     def _vital_product_data(self, command, allocation):
         page = command.cdb[2]
         if page == 0x00:
-            data = bytes([0x00, 0x80, 0x83])
+            data = bytes([0x00, 0x80, 0x83, 0xb0, 0xb2])
         elif page == 0x80:
             data = self._serial
         elif page == 0x83:
             vendor = b'UNHANG  ' + self._serial
             data = bytes([2, 1, 0, len(vendor)]) + vendor
+        elif page == 0xb0:  # limits of UNMAP, and of WRITE SAME
+            data = struct.pack('>16xIIIIQ', MAX_DISCARD, MAX_RANGES, 1, 0, MAX_DISCARD)
+            data = data.ljust(60, b'\0')
+        elif page == 0xb2:  # UNMAP and both WRITE SAME discard
+            data = bytes([0, 0xe4, 2, 0])
         else:
             command.check_condition(ILLEGAL_REQUEST, 0x24)
             return
@@ -218,29 +301,62 @@ class Target:
         self.disk = disk
         self.lose_kind = None
         self.lose_count = None
+        self.error_kind = None
+        self.error_count = None
         self.tmf_mode = 'ok'
         self.heal_after = 0
         self.delay = 0
+        self.iops = 0
+        self.next_turn = 0
+        self.alarm = None  # the turn for which a timer has been set
         self.fail_code = None
         self.lost = []
         self.delayed = []
+        self.waiting = collections.deque()
         self.hung_tmfs = []
-        self.counts = dict.fromkeys(('io', 'lost', 'late', 'tmf', 'reset', 'abort'), 0)
+        self.counts = dict.fromkeys(
+            ('io', 'lost', 'late', 'error', 'tmf', 'reset', 'abort'), 0)
 
-    def loses(self, opcode):
-        """Is a command with this opcode to be lost? Uses one up if they are counted."""
-        if self.lose_kind is None or opcode not in KINDS[self.lose_kind] or self.lose_count == 0:
+    def loses(self, command):
+        """Is this command to be lost? Uses one up if they are counted."""
+        if self.lose_kind is None or not command.is_a(self.lose_kind) or self.lose_count == 0:
             return False
         if self.lose_count is not None:
             self.lose_count -= 1
+        return True
+
+    def errs(self, command):
+        """Is this command to fail? Uses one up if they are counted."""
+        if self.error_kind is None or not command.is_a(self.error_kind) or self.error_count == 0:
+            return False
+        if self.error_count is not None:
+            self.error_count -= 1
         return True
 
     def execute(self, command):
         self.counts['io'] += 1
         if self.fail_code is not None and command.opcode in DATA:
             command.respond(self.fail_code)
+        elif self.errs(command):
+            self.counts['error'] += 1
+            code = READ_ERROR if command.opcode in READ else WRITE_ERROR
+            command.check_condition(MEDIUM_ERROR, code)
         else:
             self.disk.execute(command)
+
+    def take_turns(self):
+        """Carry out those whose turn it is; returns when it is the next one's, or None."""
+        now = time.monotonic()
+        while self.waiting and (self.iops == 0 or self.next_turn <= now):
+            if self.iops:
+                self.next_turn = max(self.next_turn, now - 1 / self.iops) + 1 / self.iops
+            self.execute(self.waiting.popleft())
+        return self.next_turn if self.waiting else None
+
+    def drain_queue(self, queue):
+        for command in [c for c in [*self.delayed, *self.waiting] if c.request.queue is queue]:
+            (self.delayed if command in self.delayed else self.waiting).remove(command)
+            self.execute(command)
 
     def finish_delayed(self, command):
         if command in self.delayed:
@@ -255,28 +371,32 @@ class Target:
             heals = self.heal_after == 0
         if heals:
             self.lose_kind = None
-        self.disk.unit_attention = True
-        commands = self.lost + self.delayed
-        self.lost, self.delayed = [], []
-        for command in commands:
+        self.disk.unit_attention = RESET_OCCURRED
+        for command in self._take(lambda c: True):
             command.respond(RESET)
         return heals
 
     def abort(self, tag):
-        """Give back one lost command, or all of them if no tag is given."""
-        commands = [c for c in self.lost if tag is None or c.tag == tag]
-        self.lost = [c for c in self.lost if c not in commands]
-        for command in commands:
+        """Give back one command that has not been carried out, or all if no tag is given."""
+        for command in self._take(lambda c: tag is None or c.tag == tag):
             command.respond(ABORTED)
+
+    def _take(self, matches):
+        """Forget the matching commands, and return them."""
+        taken = [c for c in [*self.lost, *self.delayed, *self.waiting] if matches(c)]
+        self.lost = [c for c in self.lost if c not in taken]
+        self.delayed = [c for c in self.delayed if c not in taken]
+        self.waiting = collections.deque(c for c in self.waiting if c not in taken)
+        return taken
 
     def drop_queue(self, queue):
         """The guest has taken the queue back: nothing on it will ever be answered."""
-        self.lost = [c for c in self.lost if c.request.queue is not queue]
-        self.delayed = [c for c in self.delayed if c.request.queue is not queue]
+        self._take(lambda c: c.request.queue is queue)
         self.hung_tmfs = [t for t in self.hung_tmfs if t[0].queue is not queue]
 
     def state(self):
-        return {**self.counts, 'pending': len(self.lost), 'hung_tmfs': len(self.hung_tmfs),
+        return {**self.counts, 'pending': len(self.lost), 'waiting': len(self.waiting),
+                'hung_tmfs': len(self.hung_tmfs),
                 'lose': self.lose_kind, 'tmf_mode': self.tmf_mode}
 
     # What the control socket sets.
@@ -284,7 +404,18 @@ class Target:
     def set_lose(self, kind, count=None):
         KINDS[kind]  # raises KeyError if there is no such kind
         self.lose_kind = kind
-        self.lose_count = int(count) if count else None
+        self.lose_count = 1 if kind == 'one' else int(count) if count else None
+
+    def set_error(self, kind, count=None):
+        if kind != 'none':
+            KINDS[kind]
+        self.error_kind = None if kind == 'none' else kind
+        self.error_count = int(count) if count else None
+
+    def set_medium(self, state):
+        self.disk.medium = {'in': True, 'out': False}[state]
+        if self.disk.medium:
+            self.disk.unit_attention = MEDIUM_CHANGED
 
     def set_tmf(self, mode):
         if mode not in TMF_MODES:
@@ -329,7 +460,9 @@ class Hba:
         return None
 
     def _on_stop(self, queue):
+        """The guest is being stopped: what is not lost is carried out before, as QEMU does."""
         for target in self._targets:
+            target.drain_queue(queue)
             target.drop_queue(queue)
 
     def _on_request(self, index, request):
@@ -342,15 +475,30 @@ class Hba:
         target = self._find(command.lun)
         if target is None:
             command.respond(BAD_TARGET)
-        elif target.loses(command.opcode):
+        elif target.loses(command):
             target.lost.append(command)
             target.counts['lost'] += 1
             self._event(target, 'lost', f'{command.opcode:#04x}')
+        elif command.opcode in DATA and (target.iops or target.waiting):
+            target.waiting.append(command)
+            self._serve_waiting(target)
         elif target.delay and command.opcode in DATA:
             target.delayed.append(command)
             self._loop.later(target.delay, lambda: target.finish_delayed(command))
         else:
             target.execute(command)
+
+    def _serve_waiting(self, target):
+        """To be called when a command has come, a turn has, or the rate is another."""
+        turn = target.take_turns()
+        if turn is not None and turn != target.alarm:
+            target.alarm = turn
+            self._loop.later(turn - time.monotonic(), lambda: self._serve_waiting(target))
+
+    def _set_iops(self, target, rate):
+        target.iops = float(rate)
+        target.next_turn = time.monotonic()
+        self._serve_waiting(target)
 
     def _on_control_request(self, request):
         kind, function = struct.unpack_from('<II', request.data)
@@ -423,7 +571,10 @@ class Hba:
             'lose': target.set_lose,
             'tmf': target.set_tmf,
             'healafter': target.set_heal_after,
+            'error': target.set_error,
             'delay': target.set_delay,
+            'iops': lambda rate: self._set_iops(target, rate),
+            'medium': target.set_medium,
             'fail': target.set_fail,
             'forget': target.forget,
             'release': lambda: self._release(target),

@@ -12,9 +12,12 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+import block
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -24,6 +27,10 @@ KERNEL_COMMAND_LINE = ('console=ttyS0 quiet panic=-1 tsc=reliable no_timer_check
 Result = collections.namedtuple('Result', 'status output')
 Line = collections.namedtuple('Line', 'time text')
 Task = collections.namedtuple('Task', 'pid name')
+
+
+class Skip(Exception):
+    """Something that is needed cannot be had on this machine."""
 
 
 class Timeout(Exception):
@@ -71,10 +78,19 @@ def kvm_works():
     return True
 
 
-def images():
-    """The folder with the guest images; makes them when they are not there yet."""
-    script = os.path.join(HERE, 'images')
-    return subprocess.run([script], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+def images(*what):
+    """The folder with the guest images, or with what else images makes: ('kernel', '6.12')."""
+    command = [os.path.join(HERE, 'images'), *what]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    message = ''
+    for message in process.stderr:
+        sys.stderr.write(message)
+    folder = process.stdout.read().strip()
+    if process.wait() == 77:
+        raise Skip(message.strip())
+    if process.returncode != 0:
+        raise CommandFailed(f'{" ".join(command)}: {message.strip()}')
+    return folder
 
 
 def connect(path, process, seconds=10):
@@ -119,6 +135,10 @@ class Monitor:
         self._stream.readline()
         self.execute('qmp_capabilities')
 
+    def hmp(self, line):
+        """A command of the monitor for humans; returns what it printed."""
+        return self.execute('human-monitor-command', **{'command-line': line})
+
     def execute(self, command, **arguments):
         self._stream.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
         self._stream.flush()
@@ -138,14 +158,31 @@ class Guest:
     udev     run systemd-udevd in a busybox guest (a debian guest always does)
     devices  more arguments for QEMU
     append   more words for the kernel command line
+    kernel   another kernel than Debian's own: '5.10', '6.1', '6.12' or 'newest'
+    qemu     10 for a QEMU of at least this version; what nvme needs is taken anyhow
+    nvme     images, each a controller with one namespace, or a list of them: its namespaces
+    nvme_options  of each of these controllers
+    virtio_blk    images, each a virtio-blk disk
+    tools    fio, lvm, mdadm ... are in a busybox guest. Where busybox has a program of that name,
+             its shell takes that one, so say /usr/sbin/mke2fs, blkdiscard, fstrim with the folder
 
     The system disk of a debian guest is a healthy virtio-blk disk apart from the HBAs, and what is
-    written there is gone with the guest. Use it in a with statement.
+    written there is gone with the guest. What nvme and virtio_blk made are block.BlockDisks, in
+    self.nvme (all namespaces, one after the other) and self.virtio_blk. Use it in a with statement.
     """
 
-    def __init__(self, kind, hbas=(), payload=None, udev=False, devices=(), append=''):
+    def __init__(self, kind, hbas=(), payload=None, udev=False, devices=(), append='', kernel=None,
+                 qemu=None, nvme=(), nvme_options=block.NVME_OPTIONS, virtio_blk=(), tools=False):
         assert kind in ('busybox', 'debian'), kind
         self.kind = kind
+        self._kernel = kernel
+        self._new_qemu = qemu == 10 or bool(nvme)
+        self._tools = tools
+        self._controllers = [block.NvmeController(self, number, images, nvme_options)
+                             for number, images in enumerate(nvme)]
+        self.nvme = [disk for controller in self._controllers for disk in controller.disks]
+        self.virtio_blk = [block.VirtioDisk(self, number, image)
+                           for number, image in enumerate(virtio_blk)]
         self.acks = []
         self.boot_seconds = None
         self._hbas = list(hbas)
@@ -191,7 +228,8 @@ class Guest:
         self.boot_seconds = time.monotonic() - started
 
     def _command(self, folder):
-        memory = 768 if self.kind == 'debian' else 384
+        memory = (768 if self.kind == 'debian' else 384) + (384 if self._tools else 0)
+        kernel = images('kernel', self._kernel) if self._kernel else folder
         append = f'{KERNEL_COMMAND_LINE} {self._append}'
         system_disk = []
         if self.kind == 'debian':
@@ -202,11 +240,11 @@ class Guest:
                 '-device', 'virtio-blk-pci,drive=system,serial=system',
             ]
         command = [
-            'qemu-system-x86_64', *accelerator(), '-smp', '2', '-m', str(memory),
+            *self._program(), *accelerator(), '-smp', '2', '-m', str(memory),
             '-machine', 'q35,memory-backend=memory',
             '-object', f'memory-backend-memfd,id=memory,size={memory}M,share=on',
             '-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot',
-            '-kernel', f'{folder}/vmlinuz', '-initrd', self._make_initrd(folder),
+            '-kernel', f'{kernel}/vmlinuz', '-initrd', self._make_initrd(folder, kernel),
             '-append', append,
             '-serial', f'file:{self._path("console")}',
             '-qmp', f'unix:{self._path("qmp")},server=on,wait=off',
@@ -215,7 +253,16 @@ class Guest:
         ]
         for number, hba in enumerate(self._hbas):
             command += hba.qemu_arguments(self._slot(number))
+        for device in self._controllers + self.virtio_blk:
+            command += device.qemu_arguments()
         return command + self._devices
+
+    def _program(self):
+        if not self._new_qemu:
+            return ['qemu-system-x86_64']
+        root = images('qemu').rstrip('/')
+        return [f'{root}/usr/bin/qemu-system-x86_64',
+                '-L', f'{root}/usr/share/qemu', '-L', f'{root}/usr/share/seabios']
 
     def _port(self, name):
         path = self._path(name)
@@ -227,12 +274,18 @@ class Guest:
         """The PCI slot of an HBA: fixed, so that disk() finds it again."""
         return 0x10 + hba
 
-    def _make_initrd(self, folder):
-        """The initramfs of the images, and the payload as one more archive behind it."""
+    def _make_initrd(self, folder, kernel):
+        """The initramfs of the images, and more archives behind it, which lay themselves over."""
         path = self._path('initrd')
+        archives = [f'{folder}/initramfs.img']
+        if kernel != folder:
+            archives.append(f'{kernel}/modules.img')
+        if self._tools:
+            archives.append(f'{images("tools")}/tools.img')
         with open(path, 'wb') as initrd:
-            with open(f'{folder}/initramfs.img', 'rb') as base:
-                shutil.copyfileobj(base, initrd)
+            for archive in archives:
+                with open(archive, 'rb') as file:
+                    shutil.copyfileobj(file, initrd)
         if self._payload:
             stage = self._path('stage')
             shutil.copytree(self._payload, f'{stage}/payload', symlinks=True)
@@ -359,6 +412,13 @@ class Guest:
             self._qemu.wait(timeout)
         except subprocess.TimeoutExpired:
             raise Timeout(f'the guest still ran after {timeout} s') from None
+
+    def freeze(self):
+        """Stop the hypervisor's process: the guest's clock jumps when it goes on."""
+        os.kill(self._qemu.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        os.kill(self._qemu.pid, signal.SIGCONT)
 
     def kill(self):
         if self._qemu:

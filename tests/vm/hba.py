@@ -56,7 +56,7 @@ class Hba:
         assert reply == 'ok', reply
 
     def stat(self, target):
-        """The counts of one target: io, lost, late, tmf, reset, abort, pending, hung_tmfs."""
+        """The counts of one target: io, lost, late, error, reset, pending, waiting ..."""
         return json.loads(self._ask('stat'))['targets'][target]
 
     def events(self, what=None, target=None):

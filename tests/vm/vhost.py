@@ -298,8 +298,8 @@ class Device:
         """QEMU asks for this to stop a queue."""
         index, _ = struct.unpack_from('<II', body)
         queue = self._queue(index)
-        queue.stop(self._loop)
         self._on_stop(queue)
+        queue.stop(self._loop)
         return struct.pack('<II', index, queue.next)
 
     def _set_kick(self, body, fds):

@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Disks that QEMU itself serves, NVMe and virtio-blk, and how to make them hang.
+
+They hang in QEMU's throttle, above the image: what sits there is lost to the guest until release().
+There is no way but that one back: a guest that resets an NVMe controller while a disk of it hangs
+makes QEMU wait for its requests, and so the whole guest stands still, unless the controller has
+lost its registers first (see lose_registers).
+"""
+
+import os
+import re
+
+# Shadow doorbells lose requests when the controller is reset. QEMU 7 cannot do without them.
+NVME_OPTIONS = 'dbcs=off'
+
+FIRST_NVME_SLOT = 0x08
+FIRST_VIRTIO_SLOT = 0x18
+
+# How many bytes a disk that hangs has to pay off, at one per second, before the next request.
+DEBT = 1 << 20
+
+COMMAND = 4  # PCI's command register
+MEMORY_SPACE = 2  # in there: the device answers at its memory addresses
+
+
+class BlockDisk:
+    """A disk that can hang. NUMBER is its number among those of its kind."""
+
+    def __init__(self, machine, device, image):
+        self._guest = machine
+        self._device = device
+        self._throttled = device  # what QEMU knows the owner of the throttle by
+        self.image = image
+
+    def drive(self):
+        """The argument of -drive."""
+        return f'if=none,id={self._device}-drive,file={self.image},format=raw,cache=writeback'
+
+    def hang(self):
+        """From now on no read and no write comes back; a flush with nothing to write does.
+
+        The first request passes an empty bucket, so the bucket is filled with one of our own.
+        """
+        self._throttle(1)
+        self._guest.monitor.hmp(f'qemu-io -d {self._throttled} "read 0 {DEBT}"')
+
+    def release(self):
+        """Serve again, what waits first."""
+        self._throttle(0)
+
+    # For a disk whose image is "blkdebug::PATH": a flush, and nothing else, is lost.
+
+    def hang_flush(self):
+        self._guest.monitor.hmp(f'qemu-io -d {self._throttled} "break flush_to_disk flush"')
+
+    def release_flush(self):
+        self._guest.monitor.hmp(f'qemu-io -d {self._throttled} "resume flush"')
+
+    def _throttle(self, bytes_per_second):
+        self._guest.monitor.execute('block_set_io_throttle', id=self._throttled,
+                                    bps=bytes_per_second, bps_rd=0, bps_wr=0,
+                                    iops=0, iops_rd=0, iops_wr=0)
+
+    def inflight(self):
+        """How many reads and writes the guest waits for."""
+        reads, writes = self._guest.sh(f'cat {self.sysfs()}/inflight').split()
+        return int(reads), int(writes)
+
+    def sysfs(self):
+        """The folder in the guest's sysfs in which requests are counted."""
+        return f'/sys/block/{self.name()}'
+
+
+class VirtioDisk(BlockDisk):
+    """A virtio-blk disk, with the serial number blkN."""
+
+    def __init__(self, machine, number, image):
+        super().__init__(machine, f'blk{number}', image)
+        self._slot = FIRST_VIRTIO_SLOT + number
+        self._throttled = f'/machine/peripheral/{self._device}/virtio-backend'
+
+    def qemu_arguments(self):
+        return ['-drive', self.drive(),
+                '-device', f'virtio-blk-pci,id={self._device},drive={self._device}-drive,'
+                           f'serial={self._device},addr={self._slot:#x}']
+
+    def name(self):
+        """Its name in the guest: vda or so."""
+        pattern = f'/sys/bus/pci/devices/0000:00:{self._slot:02x}.0/virtio*/block/*'
+        return os.path.basename(self._guest.wait_for(f'ls -d {pattern} 2>/dev/null', 60))
+
+
+class Namespace(BlockDisk):
+    """A namespace of an NVMe controller."""
+
+    def __init__(self, machine, controller, number, image):
+        super().__init__(machine, f'{controller.device}ns{number}', image)
+        self.controller = controller
+        self.number = number
+
+    def qemu_arguments(self):
+        return ['-drive', self.drive(),
+                '-device', f'nvme-ns,id={self._device},drive={self._device}-drive,'
+                           f'bus={self.controller.device},nsid={self.number}']
+
+    def path(self):
+        """What counts requests in the guest: nvme0c0n1, hidden behind a head, or nvme0n1.
+
+        Its number need not be that of the namespace: new kernels look for several at a time.
+        """
+        command = (f'for file in {self.controller.pci()}/nvme/nvme*/nvme*/nsid; do\n'
+                   f'read -r nsid < $file && [ $nsid = {self.number} ] && echo $file && break\n'
+                   'done 2>/dev/null')
+        return os.path.basename(os.path.dirname(self._guest.wait_for(command, 60)))
+
+    def sysfs(self):
+        return f'/sys/block/{self.path()}'
+
+    def name(self):
+        """The disk to read and write: nvme0n1."""
+        return re.sub(r'c\d+n', 'n', self.path())
+
+
+class NvmeController:
+    """An NVMe controller, with the serial number nvmeN, whose images are namespaces 1, 2 ..."""
+
+    def __init__(self, machine, number, images, options):
+        self._guest = machine
+        self._slot = FIRST_NVME_SLOT + number
+        self._options = options
+        self.device = f'nvme{number}'
+        if isinstance(images, str):
+            images = [images]
+        self.disks = [Namespace(machine, self, nsid, image)
+                      for nsid, image in enumerate(images, 1)]
+
+    def qemu_arguments(self):
+        options = f',{self._options}' if self._options else ''
+        arguments = ['-device', f'nvme,id={self.device},serial={self.device},'
+                                f'addr={self._slot:#x}{options}']
+        for disk in self.disks:
+            arguments += disk.qemu_arguments()
+        return arguments
+
+    def pci(self):
+        """The PCI device in the guest's sysfs."""
+        return f'/sys/bus/pci/devices/0000:00:{self._slot:02x}.0'
+
+    def name(self):
+        """nvme0 or so; its number need not be ours."""
+        return os.path.basename(self._guest.wait_for(f'ls -d {self.pci()}/nvme/nvme*', 60))
+
+    # The command register, through the ports of the PCI host, as the guest's firmware does it.
+
+    def command(self):
+        """What is in the PCI command register."""
+        self._select_command()
+        return int(self._guest.monitor.hmp('i/2 0xcfc').split('=')[1], 16) & 0xffff
+
+    def set_command(self, value):
+        self._select_command()
+        self._guest.monitor.hmp(f'o/2 0xcfc {value:#x}')
+
+    def _select_command(self):
+        address = 1 << 31 | self._slot << 11 | COMMAND
+        self._guest.monitor.hmp(f'o/4 0xcf8 {address:#x}')
+
+    def lose_registers(self):
+        """No doorbell is heard any more. A controller reset by the guest's driver cures that."""
+        self.set_command(self.command() & ~MEMORY_SPACE)
