@@ -8,21 +8,17 @@
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/recording.h"
 #include "agent/report/notify.h"
 
-/* Wake-ups later than this were not ours to be late: the guest or the agent did not run. */
-#define GAP (3 * USEC_PER_SEC)
+/* Without disks there is the watchdog to feed, and executors to fork anew. */
+#define IDLE_INTERVAL USEC_PER_SEC
 
-/* How often a disk is looked at between an act and its outcome, when every moment counts. */
-#define INTERVAL_SHORT (200 * USEC_PER_MSEC)
-
-/* Two wake-ups are never closer than this. */
-#define TICK_MIN (10 * USEC_PER_MSEC)
+#define SURVEY_INTERVAL USEC_PER_MINUTE
 
 bool agent_is_calm(const struct agent *agent) {
         for (const struct disk *d = agent->disks; d; d = d->next)
-                if (d->ladder.state == INCIDENT_SETTLING || d->ladder.state == INCIDENT_DRAINING ||
-                    (d->ladder.step != STEP_NONE && !d->ladder.overdue))
+                if (ladder_is_acting(&d->watch.ladder))
                         return false;
         return true;
 }
@@ -34,30 +30,12 @@ struct disk *agent_find(struct agent *agent, const char *name) {
         return NULL;
 }
 
-static usec_t interval(const struct agent *agent) {
-        usec_t t = stall_interval(&agent->policy);
-
-        for (const struct disk *d = agent->disks; d; d = d->next)
-                if (d->ladder.state == INCIDENT_SETTLING || d->ladder.state == INCIDENT_DRAINING ||
-                    d->ladder.state == INCIDENT_RECOVERED)
-                        return MIN(t, INTERVAL_SHORT);
-        return t;
-}
-
-/* What was due at the last wake-up has been looked at; if it led to nothing, a later one may. */
-static usec_t earlier(const struct agent *agent, usec_t next, usec_t due) {
-        return due > agent->ticked ? MIN(next, due) : next;
-}
-
 void agent_arm(struct agent *agent) {
-        usec_t next = agent->ticked + interval(agent);
+        usec_t next = agent->ticked + IDLE_INTERVAL;
         int r;
 
-        for (const struct disk *d = agent->disks; d; d = d->next) {
-                next = earlier(agent, next, d->symptom.next);
-                next = earlier(agent, next, d->ladder.deadline);
-        }
-        next = MAX(next, agent->ticked + TICK_MIN);
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                next = MIN(next, watch_next(&d->watch, &agent->policy, agent->ticked));
         r = sd_event_source_set_time(agent->timer, next);
         if (r >= 0)
                 r = sd_event_source_set_enabled(agent->timer, SD_EVENT_ONESHOT);
@@ -66,10 +44,14 @@ void agent_arm(struct agent *agent) {
 }
 
 static void leave_out_gap(struct agent *agent, usec_t gap) {
+        char line[RECORDING_LINE_MAX];
+
         log_warning("did not run for %s; that time is not counted",
                     format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, gap));
         for (struct disk *d = agent->disks; d; d = d->next)
-                ladder_shift(&d->ladder, gap);
+                ladder_shift(&d->watch.ladder, gap);
+        recording_paused(line, agent->recorded_from, agent->ticked, agent->ticked + gap);
+        recorder_write(&agent->recorder, line);
 }
 
 static void feed_watchdog(struct agent *agent, usec_t now) {
@@ -79,20 +61,52 @@ static void feed_watchdog(struct agent *agent, usec_t now) {
         agent->fed = now;
 }
 
+static bool all_healthy(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (d->watch.ladder.state != INCIDENT_HEALTHY)
+                        return false;
+        return true;
+}
+
+/* A path that joins an NVMe multipath head has no event of its own. It is looked for while all is
+ * well, for this allocates and opens files. */
+static void survey(struct agent *agent, usec_t now) {
+        if (now - agent->surveyed < SURVEY_INTERVAL || !all_healthy(agent))
+                return;
+        agent->surveyed = now;
+        (void) udev_watch_enumerate(agent->udev);
+}
+
+static void tend_recorder(struct agent *agent, usec_t now) {
+        char line[RECORDING_LINE_MAX];
+
+        if (agent->recorder.broken) {
+                log_error("the recording has ended: its file takes no more");
+                recorder_close(&agent->recorder);
+                agent->recorder.broken = false;
+        }
+        if (now - agent->recorded_to < RECORDING_END_INTERVAL)
+                return;
+        agent->recorded_to = now;
+        recording_end(line, agent->recorded_from, now);
+        recorder_write(&agent->recorder, line);
+}
+
 static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
         struct agent *agent = userdata;
         usec_t now = now_monotonic();
 
         (void) source, (void) usec;
-        if (now - agent->ticked > GAP)
+        if (now - agent->ticked > WATCH_GAP)
                 leave_out_gap(agent, now - agent->ticked);
         agent->ticked = now;
 
         domain_tick(agent, now);
-        for (struct disk *d = agent->disks; d; d = d->next)
-                incident_tick(d, now);
+        disk_tick(agent, now);
         if (agent->mounts_stale && agent_is_calm(agent))
                 disk_refresh_mounts(agent);
+        survey(agent, now);
+        tend_recorder(agent, now);
         feed_watchdog(agent, now);
         agent_arm(agent);
         return 0;
@@ -102,7 +116,8 @@ static int on_udev(sd_event_source *source, int fd, uint32_t events, void *userd
         struct agent *agent = userdata;
 
         (void) source, (void) fd, (void) events;
-        udev_watch_dispatch(agent->udev);
+        if (udev_watch_dispatch(agent->udev) < 0)
+                agent->surveyed = 0; /* as soon as may be */
         agent->mounts_stale = true; /* a volume may have come to stand on a disk */
         return 0;
 }
@@ -131,15 +146,31 @@ static void udev_vanished(dev_t devnum, void *userdata) {
         disk_vanished(userdata, devnum);
 }
 
+static void udev_reset(const char *controller, void *userdata) {
+        disk_failed_over(userdata, controller);
+}
+
 static void udev_unfit(const char *name, const char *reason, void *userdata) {
         (void) userdata;
         log_warning("%s: has the tag, but cannot be guarded: %s", name, reason);
 }
 
+static void udev_lost(void *userdata) {
+        log_warning("events of udev were lost; looking at all disks anew");
+        disk_sweep_begin(userdata);
+}
+
+static void udev_complete(void *userdata) {
+        disk_sweep_end(userdata);
+}
+
 static const struct udev_callbacks udev_callbacks = {
         .appeared = udev_appeared,
         .vanished = udev_vanished,
+        .reset = udev_reset,
         .unfit = udev_unfit,
+        .lost = udev_lost,
+        .complete = udev_complete,
 };
 
 static uint64_t bus_dropped(void *userdata) {
@@ -153,6 +184,17 @@ static void bus_status(void *userdata, struct bus_status *status) {
 
         for (const struct disk *d = agent->disks; d; d = d->next)
                 disk_describe(d, now, status);
+}
+
+static int bus_show(void *userdata, const char *name, struct bus_status *status) {
+        struct agent *agent = userdata;
+        const struct disk *disk = agent_find(agent, name);
+
+        if (!disk)
+                return -ENODEV;
+        disk_describe(disk, now_monotonic(), status);
+        disk_describe_signals(disk, status);
+        return 0;
 }
 
 static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
@@ -171,6 +213,7 @@ static int bus_reset(void *userdata, const char *name, bool force, struct bus_ca
 static const struct bus_ops bus_ops = {
         .dropped = bus_dropped,
         .status = bus_status,
+        .show = bus_show,
         .reset = bus_reset,
 };
 
@@ -221,11 +264,15 @@ static int start_signals(struct agent *agent) {
 }
 
 static int start_timer(struct agent *agent) {
+        char line[RECORDING_LINE_MAX];
         int r;
 
-        agent->ticked = now_monotonic();
+        agent->ticked = agent->surveyed = now_monotonic();
+        agent->recorded_from = agent->recorded_to = agent->ticked;
+        recording_policy(line, &agent->policy);
+        recorder_write(&agent->recorder, line);
         r = sd_event_add_time(agent->event, &agent->timer, CLOCK_MONOTONIC,
-                              agent->ticked, TICK_MIN, on_tick, agent);
+                              agent->ticked, WATCH_TICK_MIN, on_tick, agent);
         return r < 0 ? r : sd_event_source_set_exit_on_failure(agent->timer, true);
 }
 
@@ -293,7 +340,7 @@ static void stop(struct agent *agent) {
         agent->bus = bus_server_free(agent->bus);
         while ((disk = agent->disks)) {
                 agent->disks = disk->next;
-                if (disk->ladder.state == INCIDENT_HEALTHY)
+                if (disk->watch.ladder.state == INCIDENT_HEALTHY)
                         state_file_remove(&disk->state);
                 (void) disk_free(disk);
         }
@@ -303,6 +350,8 @@ static void stop(struct agent *agent) {
                 agent->domains = domain->next;
                 (void) domain_free(domain);
         }
+        (void) sd_event_source_disable_unref(agent->preparer_source);
+        executor_release(&agent->preparer);
         agent->udev = udev_watch_free(agent->udev);
         agent->mountinfo = safe_close(agent->mountinfo);
         agent->swaps = safe_close(agent->swaps);
@@ -310,6 +359,7 @@ static void stop(struct agent *agent) {
         agent->event = sd_event_unref(agent->event);
         agent->notify = safe_close(agent->notify);
         agent->lock = safe_close(agent->lock);
+        recorder_close(&agent->recorder);
 }
 
 int agent_run(struct agent *agent) {
@@ -320,6 +370,7 @@ int agent_run(struct agent *agent) {
         agent->mountinfo = -EBADF;
         agent->swaps = -EBADF;
         agent->lock = -EBADF;
+        agent->preparer.fd = -EBADF;
         agent->notify = notify_open(&agent->watchdog);
         r = start(agent);
         if (r >= 0) {

@@ -7,6 +7,7 @@
 
 #include "agent/disk.h"
 #include "agent/domain.h"
+#include "agent/report/recorder.h"
 #include "include/policy.h"
 
 struct agent {
@@ -17,6 +18,8 @@ struct agent {
         struct bus_server *bus;
         struct disk *disks;     /* in the order they appeared */
         struct domain *domains;
+        struct executor preparer;        /* sets what is to be set on healthy disks */
+        sd_event_source *preparer_source;
         int mountinfo, swaps;   /* say when something is mounted or swapped on */
         bool mounts_stale;      /* it was: to be read at the next tick that is calm */
         int notify;
@@ -24,6 +27,10 @@ struct agent {
         usec_t watchdog;        /* how often systemd wants to hear of us */
         usec_t fed;             /* when it last did */
         usec_t ticked;          /* the last wake-up of the timer */
+        usec_t surveyed;        /* when all disks were last asked for */
+        struct recorder recorder; /* where all that is seen goes, if anywhere */
+        usec_t recorded_from;   /* when that began */
+        usec_t recorded_to;     /* when its end was last told */
 };
 
 /* Runs until SIGTERM. 0, or a negative errno: it has been logged. */

@@ -2,10 +2,12 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
@@ -20,35 +22,55 @@
 
 const struct conf_key conf_keys[CONF_KEYS] = {
         {
-                .section = "Detect",
-                .name = "WarnSec",
+                .section = "Prepare", .name = "IoStats", .type = CONF_YES_NO,
+                .offset = offsetof(struct policy, iostats),
+                .min = false, .max = true, .preset = true,
+                .meaning = "A disk without I/O statistics (queue/iostats) tells nothing of what\n"
+                           "it completes: they are switched on. With no, they are left alone, and\n"
+                           "a disk that is no SCSI disk cannot be watched without them.",
+        },
+        {
+                .section = "Detect", .name = "WarnSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, warn),
-                .min = USEC_PER_SEC,
-                .max = 7 * USEC_PER_DAY,
-                .preset = 30 * USEC_PER_SEC,
-                .meaning = "A disk that has I/O outstanding and has completed none of it for so\n"
-                           "long is reported. Nothing is done to it yet. A time that is not below\n"
-                           "StallSec= gives no separate warning.",
+                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
+                .meaning = "A disk is reported when for so long\n"
+                           " - it has I/O outstanding and has completed none of it, or\n"
+                           " - a single request has not ended, while many that came later did, or\n"
+                           " - the kernel's own recovery of its host or controller has come to no\n"
+                           "   end.\n"
+                           "Nothing is done to it yet. A time that is not below StallSec= gives\n"
+                           "no separate warning.",
         },
         {
-                .section = "Detect",
-                .name = "StallSec",
+                .section = "Detect", .name = "StallSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, stall),
-                .min = USEC_PER_SEC,
-                .max = 7 * USEC_PER_DAY,
-                .preset = 120 * USEC_PER_SEC,
-                .meaning = "A disk that has I/O outstanding and has completed none of it for so\n"
-                           "long is hung, and its recovery begins. Choose it longer than the\n"
-                           "longest pause that the storage is known to make, such as a failover:\n"
-                           "a reset in the midst of one does harm.",
+                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 120 * USEC_PER_SEC,
+                .meaning = "When one of the first two of these has lasted for so long, the disk\n"
+                           "is hung, and its recovery begins; the third is reported only. Choose\n"
+                           "it longer than the longest pause that the storage is known to make,\n"
+                           "such as a failover: a reset in the midst of one does harm.",
         },
         {
-                .section = "Recover",
-                .name = "SettleSec",
+                .section = "Detect", .name = "InflightLimit", .type = CONF_COUNT,
+                .offset = offsetof(struct policy, inflight_limit),
+                .min = 1, .max = 1000000, .preset = CONF_INFINITY,
+                .meaning = "A disk that has more requests than this in flight for\n"
+                           "InflightLimitSec= is treated as hung, also when it completes some. A\n"
+                           "busy healthy disk can have as many as its queue is deep: set it only\n"
+                           "where you know that it never has. Acted on once, until the count has\n"
+                           "been at or below the limit again. infinity: no limit.",
+        },
+        {
+                .section = "Detect", .name = "InflightLimitSec", .type = CONF_TIME,
+                .offset = offsetof(struct policy, inflight),
+                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 10 * USEC_PER_MINUTE,
+                .meaning = "How long a disk has to have more than InflightLimit=. After WarnSec=,\n"
+                           "where that is shorter, it is reported.",
+        },
+        {
+                .section = "Recover", .name = "SettleSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, settle),
-                .min = USEC_PER_SEC,
-                .max = USEC_PER_DAY,
-                .preset = 30 * USEC_PER_SEC,
+                .min = USEC_PER_SEC, .max = USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
                 .meaning = "After each step of a recovery, how long the disk has to complete\n"
                            "something before the next, stronger step is taken.",
         },
@@ -80,14 +102,14 @@ struct parser {
         char buffer[4096];
 };
 
-static usec_t *slot(struct policy *policy, const struct conf_key *key) {
-        return (usec_t *) (void *) ((char *) policy + key->offset);
+static uint64_t *slot(struct policy *policy, const struct conf_key *key) {
+        return (uint64_t *) (void *) ((char *) policy + key->offset);
 }
 
-usec_t conf_value(const struct policy *policy, const struct conf_key *key) {
+uint64_t conf_value(const struct policy *policy, const struct conf_key *key) {
         assert(policy && key);
 
-        return *(const usec_t *) (const void *) ((const char *) policy + key->offset);
+        return *(const uint64_t *) (const void *) ((const char *) policy + key->offset);
 }
 
 void conf_defaults(struct policy *ret) {
@@ -98,14 +120,95 @@ void conf_defaults(struct policy *ret) {
                 *slot(ret, &conf_keys[i]) = conf_keys[i].preset;
 }
 
-_printf_(4, 0)
-static void say(const struct parser *p, int priority, unsigned line, const char *format,
-                va_list ap) {
+static int parse_count(const char *value, uint64_t *ret) {
+        uint64_t n = 0;
+
+        if (strcmp(value, "infinity") == 0) {
+                *ret = CONF_INFINITY;
+                return 0;
+        }
+        do {
+                uint64_t digit = (uint64_t) *value - '0';
+
+                if (digit > 9)
+                        return -EINVAL;
+                if (__builtin_mul_overflow(n, (uint64_t) 10, &n) ||
+                    __builtin_add_overflow(n, digit, &n) || n == CONF_INFINITY)
+                        return -ERANGE;
+        } while (*++value);
+        *ret = n;
+        return 0;
+}
+
+static const char *format_count(char *buf, size_t size, uint64_t n) {
+        if (n == CONF_INFINITY)
+                (void) snprintf(buf, size, "infinity");
+        else
+                (void) snprintf(buf, size, "%" PRIu64, n);
+        return buf;
+}
+
+static int parse_yes_no(const char *value, uint64_t *ret) {
+        static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strcasecmp(value, words[i]) == 0) {
+                        *ret = i % 2;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static const char *format_yes_no(char *buf, size_t size, uint64_t yes) {
+        (void) snprintf(buf, size, "%s", yes ? "yes" : "no");
+        return buf;
+}
+
+/* What the types differ in. FORMAT makes at most FORMAT_USEC_MAX bytes. */
+static const struct {
+        int (*parse)(const char *value, uint64_t *ret);
+        const char *(*format)(char *buf, size_t size, uint64_t value);
+        const char *kind;   /* what it is a range of */
+        const char *lesser; /* which of two values does less */
+} types[] = {
+        [CONF_TIME] = { parse_usec, format_usec, "a time", "the longest" },
+        [CONF_COUNT] = { parse_count, format_count, "a number", "the largest" },
+        [CONF_YES_NO] = { parse_yes_no, format_yes_no, NULL, "the one that does less" },
+};
+
+static bool is_allowed(const struct conf_key *key, uint64_t value) {
+        return (value >= key->min && value <= key->max) ||
+               (key->type == CONF_COUNT && value == CONF_INFINITY);
+}
+
+static uint64_t lesser(const struct conf_key *key, uint64_t a, uint64_t b) {
+        return key->type == CONF_YES_NO ? MIN(a, b) : MAX(a, b);
+}
+
+/* What is_allowed() accepts, in words. */
+static const char *allowed(char *buf, size_t size, const struct conf_key *key) {
+        const char *(*format)(char *, size_t, uint64_t) = types[key->type].format;
+        char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX];
+
+        if (key->type == CONF_YES_NO)
+                return "yes or no";
+        (void) snprintf(buf, size, "%s from %s to %s%s", types[key->type].kind,
+                        format(min, sizeof(min), key->min), format(max, sizeof(max), key->max),
+                        key->type == CONF_COUNT ? ", or infinity" : "");
+        return buf;
+}
+
+/* A word about the file as a whole, or about LINE when that is not 0. */
+_printf_(4, 5)
+static void say(const struct parser *p, int priority, unsigned line, const char *format, ...) {
         char text[1024], message[PATH_MAX + sizeof(text) + 32];
+        va_list ap;
 
         if (!p->callback)
                 return;
+        va_start(ap, format);
         (void) vsnprintf(text, sizeof(text), format, ap);
+        va_end(ap);
         if (line > 0)
                 (void) snprintf(message, sizeof(message), "%s:%u: %s", p->file, line, text);
         else
@@ -113,27 +216,9 @@ static void say(const struct parser *p, int priority, unsigned line, const char 
         p->callback(priority, message, p->userdata);
 }
 
-/* A word about the file as a whole, or about LINE when that is not 0; no error. */
-_printf_(4, 5)
-static void remark(const struct parser *p, int priority, unsigned line, const char *format, ...) {
-        va_list ap;
-
-        va_start(ap, format);
-        say(p, priority, line, format, ap);
-        va_end(ap);
-}
-
 /* An error in the line that was read last. */
-_printf_(2, 3)
-static void complain(struct parser *p, const char *format, ...) {
-        va_list ap;
-
-        if (p->errors++ >= CONF_MESSAGES_MAX)
-                return;
-        va_start(ap, format);
-        say(p, LOG_ERR, p->line, format, ap);
-        va_end(ap);
-}
+#define complain(p, ...) \
+        ((p)->errors++ < CONF_MESSAGES_MAX ? say(p, LOG_ERR, (p)->line, __VA_ARGS__) : (void) 0)
 
 static void refill(struct parser *p) {
         ssize_t n;
@@ -288,81 +373,80 @@ static char *read_line(char *ret, int size, void *userdata) {
         return memcpy(ret, line, strlen(line) + 1);
 }
 
-static void complain_section(struct parser *p, const char *section, const char *name,
-                             const char *value) {
-        char allowed[256] = "";
+/* "[Detect], [Recover]"; or the keys of SECTION, "WarnSec=, StallSec=", where it is not NULL. */
+static const char *list_known(char *buf, size_t size, const char *section) {
         const char *last = "";
         size_t n = 0;
 
         for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++) {
-                if (strcmp(conf_keys[i].section, last) == 0)
+                const struct conf_key *key = &conf_keys[i];
+
+                if (section ? strcmp(key->section, section) != 0 : strcmp(key->section, last) == 0)
                         continue;
-                last = conf_keys[i].section;
-                n += (size_t) snprintf(allowed + n, sizeof(allowed) - n, "%s[%s]",
-                                       n > 0 ? ", " : "", last);
-                assert(n < sizeof(allowed));
+                last = key->section;
+                n += (size_t) snprintf(buf + n, size - n, section ? "%s%s=" : "%s[%s]",
+                                       n > 0 ? ", " : "", section ? key->name : key->section);
+                assert(n < size);
         }
-        if (*section == '\0')
+        return buf;
+}
+
+/* KNOWN: the section is one of ours, the key is not. */
+static void complain_unknown(struct parser *p, const char *section, bool known, const char *name,
+                             const char *value) {
+        char list[256];
+
+        (void) list_known(list, sizeof(list), known ? section : NULL);
+        if (known)
+                complain(p, "[%s] %s=%s: no such key; allowed here: %s; the line is ignored",
+                         section, name, value, list);
+        else if (*section == '\0')
                 complain(p, "%s=%s: stands before any section; allowed are %s; the line is ignored",
-                         name, value, allowed);
+                         name, value, list);
         else
                 complain(p, "[%s] %s=%s: no such section; allowed are %s; the line is ignored",
-                         section, name, value, allowed);
+                         section, name, value, list);
 }
 
-static void complain_key(struct parser *p, const char *section, const char *name,
-                         const char *value) {
-        char allowed[256] = "";
-        size_t n = 0;
+/* "the default 2min", or the value alone where it is another. */
+static const char *in_force(char *buf, size_t size, const struct parser *p,
+                            const struct conf_key *key) {
+        uint64_t value = conf_value(p->policy, key);
+        char text[FORMAT_USEC_MAX];
 
-        for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++)
-                if (strcmp(conf_keys[i].section, section) == 0) {
-                        n += (size_t) snprintf(allowed + n, sizeof(allowed) - n, "%s%s=",
-                                               n > 0 ? ", " : "", conf_keys[i].name);
-                        assert(n < sizeof(allowed));
-                }
-        complain(p, "[%s] %s=%s: no such key; allowed here: %s; the line is ignored", section, name,
-                 value, allowed);
-}
-
-/* "the default 2min", or the time alone where it is another. */
-static const char *in_force(char *buf, size_t size, const struct conf_key *key, usec_t t) {
-        char time[FORMAT_USEC_MAX];
-
-        (void) snprintf(buf, size, "%s%s", t == key->preset ? "the default " : "",
-                        format_usec(time, sizeof(time), t));
+        (void) snprintf(buf, size, "%s%s", value == key->preset ? "the default " : "",
+                        types[key->type].format(text, sizeof(text), value));
         return buf;
 }
 
 static void complain_value(struct parser *p, const struct conf_key *key, const char *value,
                            bool never) {
-        char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX], stays[FORMAT_USEC_MAX + 16];
+        char what[128], stays[FORMAT_USEC_MAX + 16];
 
-        complain(p, "[%s] %s=%s: allowed is a time from %s to %s%s; %s stays in force",
-                 key->section, key->name, value, format_usec(min, sizeof(min), key->min),
-                 format_usec(max, sizeof(max), key->max),
+        complain(p, "[%s] %s=%s: allowed is %s%s; %s stays in force", key->section, key->name,
+                 value, allowed(what, sizeof(what), key),
                  never ? ", for infinity would be never" : "",
-                 in_force(stays, sizeof(stays), key, conf_value(p->policy, key)));
+                 in_force(stays, sizeof(stays), p, key));
 }
 
 static void take_value(struct parser *p, const struct conf_key *key, const char *value) {
         unsigned *seen = &p->seen[key - conf_keys], first = *seen;
-        usec_t *t = slot(p->policy, key), given = 0;
+        uint64_t *v = slot(p->policy, key), given = 0;
         char stays[FORMAT_USEC_MAX + 16];
         int r;
 
-        r = parse_usec(value, &given);
+        r = types[key->type].parse(value, &given);
         if (first == 0)
                 *seen = p->line;
-        if (r < 0 || given < key->min || given > key->max) {
-                complain_value(p, key, value, r >= 0 && given == USEC_INFINITY);
+        if (r < 0 || !is_allowed(key, given)) {
+                complain_value(p, key, value, r >= 0 && given == CONF_INFINITY);
                 return;
         }
-        *t = first == 0 ? given : MAX(*t, given);
+        *v = first == 0 ? given : lesser(key, *v, given);
         if (first > 0)
-                complain(p, "[%s] %s=%s: allowed once, and line %u gave it before; the longest, "
-                         "%s, stays in force", key->section, key->name, value, first,
-                         in_force(stays, sizeof(stays), key, *t));
+                complain(p, "[%s] %s=%s: allowed once, and line %u gave it before; %s, %s, stays "
+                         "in force", key->section, key->name, value, first,
+                         types[key->type].lesser, in_force(stays, sizeof(stays), p, key));
 }
 
 /* The handler of inih. */
@@ -384,10 +468,7 @@ static int take_pair(void *userdata, const char *section, const char *name, cons
                 }
                 known = true;
         }
-        if (known)
-                complain_key(p, section, name, value);
-        else
-                complain_section(p, section, name, value);
+        complain_unknown(p, section, known, name, value);
         return 1;
 }
 
@@ -400,19 +481,20 @@ static void cross_check(struct parser *p) {
         if (policy->warn < policy->stall)
                 return;
         for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++)
-                if (strcmp(conf_keys[i].section, "Detect") == 0)
+                if (conf_keys[i].offset == offsetof(struct policy, warn) ||
+                    conf_keys[i].offset == offsetof(struct policy, stall))
                         line = MAX(line, p->seen[i]);
-        remark(p, LOG_WARNING, line,
-               "[Detect] WarnSec=%s: is not below StallSec=%s; no separate warning is given",
-               format_usec(warn, sizeof(warn), policy->warn),
-               format_usec(stall, sizeof(stall), policy->stall));
+        say(p, LOG_WARNING, line,
+            "[Detect] WarnSec=%s: is not below StallSec=%s; no separate warning is given",
+            format_usec(warn, sizeof(warn), policy->warn),
+            format_usec(stall, sizeof(stall), policy->stall));
         policy->warn = policy->stall;
 }
 
 static int unreadable(struct parser *p, const char *why) {
         conf_defaults(p->policy);
         p->errors++;
-        remark(p, LOG_ERR, 0, "cannot be read: %s; the defaults are in force", why);
+        say(p, LOG_ERR, 0, "cannot be read: %s; the defaults are in force", why);
         return (int) p->errors;
 }
 
@@ -422,7 +504,7 @@ static int parse(struct parser *p) {
         conf_defaults(p->policy);
         r = ini_parse_stream(read_line, p, take_pair, p);
         if (p->errors > CONF_MESSAGES_MAX)
-                remark(p, LOG_ERR, 0, "%u further errors", p->errors - CONF_MESSAGES_MAX);
+                say(p, LOG_ERR, 0, "%u further errors", p->errors - CONF_MESSAGES_MAX);
         if (r < 0 && !p->unreadable)
                 p->unreadable = strerror(ENOMEM);
         if (p->unreadable)
@@ -500,7 +582,7 @@ int conf_print_default(FILE *f) {
 
         (void) fputs(preamble, f);
         for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++) {
-                char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX], preset[FORMAT_USEC_MAX];
+                char what[128], preset[FORMAT_USEC_MAX];
                 const struct conf_key *key = &conf_keys[i];
 
                 if (strcmp(section, key->section) != 0)
@@ -508,10 +590,9 @@ int conf_print_default(FILE *f) {
                 section = key->section;
                 (void) fputc('\n', f);
                 print_meaning(f, key->meaning);
-                (void) fprintf(f, "# From %s to %s.\n#%s=%s\n",
-                               format_usec(min, sizeof(min), key->min),
-                               format_usec(max, sizeof(max), key->max), key->name,
-                               format_usec(preset, sizeof(preset), key->preset));
+                (void) fprintf(f, "# Allowed is %s.\n#%s=%s\n", allowed(what, sizeof(what), key),
+                               key->name,
+                               types[key->type].format(preset, sizeof(preset), key->preset));
         }
         return fflush(f) == 0 && !ferror(f) ? 0 : -EIO;
 }

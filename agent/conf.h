@@ -6,21 +6,32 @@
  * with the defaults where it must. */
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "include/policy.h"
 
-/* One key of the file. Times are in microseconds; MIN and MAX are themselves allowed. */
+/* The value for "no limit". */
+#define CONF_INFINITY UINT64_MAX
+
+enum conf_type {
+        CONF_TIME,   /* a time span, in microseconds */
+        CONF_COUNT,  /* a decimal number, or infinity */
+        CONF_YES_NO, /* 1 or 0, written as systemd writes booleans */
+};
+
+/* One key of the file. The keys of a section stand together. */
 struct conf_key {
         const char *section;
         const char *name;
-        size_t offset;       /* of the usec_t in struct policy */
-        usec_t min, max;
-        usec_t preset;       /* the default */
+        enum conf_type type;
+        size_t offset;       /* of the 64 bits in struct policy */
+        uint64_t min, max;   /* themselves allowed, and for CONF_COUNT CONF_INFINITY as well */
+        uint64_t preset;     /* the default */
         const char *meaning; /* for the administrator; lines of at most 76 columns */
 };
 
-#define CONF_KEYS 3
+#define CONF_KEYS 6
 extern const struct conf_key conf_keys[CONF_KEYS];
 
 /* Messages given for one file; the rest are counted in a last one, "FILE: N further errors". Enough
@@ -40,7 +51,7 @@ extern const struct conf_key conf_keys[CONF_KEYS];
 typedef void (*conf_message_cb)(int priority, const char *message, void *userdata);
 
 /* The value of KEY in POLICY. */
-usec_t conf_value(const struct policy *policy, const struct conf_key *key);
+uint64_t conf_value(const struct policy *policy, const struct conf_key *key);
 
 /* The defaults of every key. */
 void conf_defaults(struct policy *ret);
@@ -51,7 +62,8 @@ void conf_defaults(struct policy *ret);
  *  - a file that cannot be read to its end, that is no regular file or too large: the defaults;
  *  - an unknown section or key, a value that cannot be read or is out of range, a line that is
  *    neither: the line counts as not written;
- *  - a key given twice: the longest time that was given, for to wait longer is to do less.
+ *  - a key given twice: of the values given the one that does less, which is the longest time, the
+ *    largest number, and no before yes.
  * Where the limit to warn is not below the limit to act, warn is set equal to stall, which is a
  * warning and not an error.
  *

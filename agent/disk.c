@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
 #include "agent/decide/names.h"
+#include "agent/recording.h"
+#include "agent/wording.h"
 
 #define SYSFS "/sys"
+#define PROCFS "/proc"
 #define MOUNTINFO "/proc/self/mountinfo"
 #define SWAPS "/proc/swaps"
+
+/* A disk whose counters cannot be read for so long is gone, whatever udev says: it has no events
+ * for the hidden disks of NVMe multipath. */
+#define UNREAD_MAX (5 * USEC_PER_SEC)
 
 /* What the system cannot run without; a disk under one of these is never failed. */
 static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
@@ -27,6 +33,23 @@ enum footing disk_footing(const struct disk *disk) {
         return disk->mounts.n > 0 ? FOOTING_DATA : FOOTING_NONE;
 }
 
+/* The one driver whose LUN reset is known to reach a hung disk, and nothing but that disk. */
+static bool is_resettable(const struct disk *disk) {
+        return disk->id.kind == DISK_SCSI && strcmp(disk->id.driver, "virtio_scsi") == 0;
+}
+
+bool disk_can_act(const struct disk *disk) {
+        assert(disk);
+
+        return is_resettable(disk) && disk_attach_error(disk) == 0;
+}
+
+bool disk_is_free(const struct disk *disk) {
+        assert(disk);
+
+        return !disk->domain || domain_is_free(disk->domain);
+}
+
 int disk_attach_error(const struct disk *disk) {
         assert(disk);
 
@@ -36,6 +59,13 @@ int disk_attach_error(const struct disk *disk) {
         return 0;
 }
 
+static void record_device(struct disk *disk) {
+        char line[RECORDING_LINE_MAX];
+
+        recording_device(line, &disk->id, disk_footing(disk), disk_can_act(disk));
+        recorder_write(&disk->agent->recorder, line);
+}
+
 static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         struct mounts mounts = {};
         int r;
@@ -43,22 +73,25 @@ static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         r = mounts_of_disk(table, SYSFS, disk->id.devnum, &mounts);
         if (r < 0) {
                 log_warning("%s (%s): cannot read which filesystems stand on it: %s",
-                            disk->id.name, disk->address, strerror(-r));
+                            disk->id.name, disk->id.address, strerror(-r));
                 return;
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
         disk->unfollowed = mounts_unfollowed(SYSFS, SWAPS, disk->id.devnum);
-        r = state_file_write(&disk->state, disk->ladder.state, disk->ladder.acted_at,
+        record_device(disk);
+        if (disk->state.fd < 0)
+                return;
+        r = state_file_write(&disk->state, disk->watch.ladder.state, disk->watch.ladder.acted_at,
                              &disk->mounts);
         if (r < 0)
                 log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
-                            disk->address, disk->state.path, strerror(-r));
+                            disk->id.address, disk->state.path, strerror(-r));
 }
 
 /* A disk in trouble keeps what stood on it when the trouble began. */
 static bool keeps_mounts(const struct disk *disk) {
-        return disk->ladder.state != INCIDENT_HEALTHY;
+        return disk->watch.ladder.state != INCIDENT_HEALTHY;
 }
 
 void disk_refresh_mounts(struct agent *agent) {
@@ -100,12 +133,12 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         disk->agent = agent;
         disk->id = found->id;
         disk->nodes = found->nodes;
+        disk->unread_since = USEC_INFINITY;
+        disk->unfollowed = true; /* as long as nobody has looked what stands on it */
         disk->executor.fd = -EBADF;
         disk->state.fd = -EBADF;
-        disk->counters = (struct counters) { -EBADF, -EBADF, -EBADF, -EBADF, -EBADF };
+        disk->counters = counters_none;
         disk->respawn_at = USEC_INFINITY;
-        (void) snprintf(disk->address, sizeof(disk->address), "%u:%u:%u:%" PRIu64, found->id.host,
-                        found->id.channel, found->id.target, found->id.lun);
         return disk;
 }
 
@@ -115,34 +148,53 @@ static void resume(struct disk *disk, usec_t now) {
         usec_t acted_at;
         int r;
 
+        if (disk->state.fd < 0)
+                return;
         r = state_file_read(&disk->state, &state, &acted_at, &mounts);
         if (r == -ENODATA)
                 return;
         if (r < 0) {
                 log_warning("%s (%s): %s makes no sense (%s): begun anew", disk->id.name,
-                            disk->address, disk->state.path, strerror(-r));
+                            disk->id.address, disk->state.path, strerror(-r));
                 return;
         }
         disk->mounts = mounts;
+        disk->unfollowed = mounts_unfollowed(SYSFS, SWAPS, disk->id.devnum);
         incident_resume(disk, state, acted_at, now);
 }
 
-static int set_up(struct disk *disk, const struct disk_found *found, usec_t now) {
+/* What can be acted on has executors, and a file in which the next daemon finds what was done. */
+static int set_up_acts(struct disk *disk) {
         int r;
 
-        r = counters_open(SYSFS, found->block_dir, found->id.host, &disk->counters);
-        if (r < 0)
+        if (!is_resettable(disk))
+                return 0;
+        if ((r = state_file_open(UNHANG_RUNTIME_DIR, &disk->id, &disk->state)) < 0 ||
+            (r = domain_join(disk)) < 0)
                 return r;
-        r = state_file_open(UNHANG_RUNTIME_DIR, &disk->id, &disk->state);
+        return domain_own_executor(disk);
+}
+
+/* A disk that cannot be prepared is watched all the same. */
+static void prepare(struct disk *disk) {
+        int r;
+
+        if (disk->agent->policy.iostats == 0)
+                return;
+        r = domain_prepare(disk);
         if (r < 0)
+                log_warning("%s (%s): cannot see to its I/O statistics: %s", disk->id.name,
+                            disk->id.address, strerror(-r));
+}
+
+static int set_up(struct disk *disk, usec_t now) {
+        static const struct kernel_files files = { .sysfs = SYSFS, .procfs = PROCFS };
+        int r;
+
+        if ((r = counters_open(&files, &disk->id, &disk->nodes, &disk->counters)) < 0 ||
+            (r = set_up_acts(disk)) < 0)
                 return r;
-        r = domain_join(disk);
-        if (r < 0)
-                return r;
-        r = domain_own_executor(disk);
-        if (r < 0)
-                return r;
-        ladder_init(&disk->ladder, now);
+        watch_init(&disk->watch, now);
         resume(disk, now);
         return 0;
 }
@@ -156,125 +208,153 @@ static void append(struct agent *agent, struct disk *disk) {
 }
 
 static void guard(struct disk *disk) {
-        const struct policy *policy = &disk->agent->policy;
-        char text[256];
+        char text[WORDING_MAX];
 
-        (void) snprintf(text, sizeof(text), "guarded: LUN reset through %s after %s without a "
-                                            "completion, %zu mount%s",
-                        disk->nodes.reset_node,
-                        format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, policy->stall),
-                        disk->mounts.n, disk->mounts.n == 1 ? "" : "s");
+        wording_guarded(disk, text, sizeof(text));
         incident_report(disk, EVENT_GUARDED, text);
 }
 
 static bool same(const struct disk_id *a, const struct disk_id *b) {
         return a->devnum == b->devnum && a->diskseq == b->diskseq &&
-               strcmp(a->serial, b->serial) == 0 && a->host == b->host &&
-               a->channel == b->channel && a->target == b->target && a->lun == b->lun;
+               strcmp(a->serial, b->serial) == 0 && strcmp(a->domain, b->domain) == 0 &&
+               strcmp(a->address, b->address) == 0;
 }
 
-static struct disk *find_by_devnum(struct agent *agent, dev_t devnum) {
+/* An NVMe path has no number, and goes by that of its head. */
+static struct disk *find(struct agent *agent, const struct disk_id *id) {
         for (struct disk *d = agent->disks; d; d = d->next)
-                if (d->id.devnum == devnum)
+                if (d->id.devnum == id->devnum && strcmp(d->id.name, id->name) == 0)
                         return d;
         return NULL;
 }
 
+static void vanished(struct disk *disk) {
+        struct disk **link = &disk->agent->disks;
+
+        while (*link != disk)
+                link = &(*link)->next;
+        *link = disk->next;
+        if (disk->call)
+                bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
+        incident_report(disk, EVENT_VANISHED, "gone, no longer guarded");
+        if (disk->state.fd >= 0)
+                state_file_remove(&disk->state);
+        (void) disk_free(disk);
+}
+
 void disk_appeared(struct agent *agent, const struct disk_found *found) {
-        struct disk *disk = find_by_devnum(agent, found->id.devnum);
+        struct disk *disk = find(agent, &found->id);
         int r;
 
-        if (disk && same(&disk->id, &found->id))
+        if (disk && same(&disk->id, &found->id)) {
+                disk->missed = false;
                 return;
-        if (disk) /* its number has gone to another disk */
-                disk_vanished(agent, found->id.devnum);
+        }
+        if (disk) /* its name and number have gone to another disk */
+                vanished(disk);
 
         disk = disk_new(agent, found);
-        r = disk ? set_up(disk, found, now_monotonic()) : -ENOMEM;
+        r = disk ? set_up(disk, now_monotonic()) : -ENOMEM;
         if (r < 0) {
                 log_error("%s: cannot be guarded: %s", found->id.name, strerror(-r));
                 (void) disk_free(disk);
                 return;
         }
         append(agent, disk);
-        disk_refresh_mounts(agent);
+        record_device(disk);
+        prepare(disk);
+        agent->mounts_stale = true;
         guard(disk);
         agent_arm(agent);
 }
 
 void disk_vanished(struct agent *agent, dev_t devnum) {
-        struct disk **link, *disk;
+        struct disk *next;
 
-        for (link = &agent->disks; (disk = *link); link = &disk->next)
-                if (disk->id.devnum == devnum)
-                        break;
-        if (!disk)
-                return;
-        *link = disk->next;
-        if (disk->call)
-                bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
-        incident_report(disk, EVENT_VANISHED, "gone, no longer guarded");
-        state_file_remove(&disk->state);
-        (void) disk_free(disk);
+        for (struct disk *d = agent->disks; d; d = next) {
+                next = d->next;
+                if (d->id.devnum == devnum)
+                        vanished(d);
+        }
 }
 
-/* What a person wants to read now; the text noted last may speak of another time. */
-static const char *detail_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
-        char quiet[FORMAT_USEC_MAX], limit[FORMAT_USEC_MAX];
+void disk_failed_over(struct agent *agent, const char *controller) {
+        for (struct disk *d = agent->disks; d; d = d->next)
+                d->failed_over |= d->counters.path ? strcmp(d->id.domain, controller) == 0
+                                                   : strcmp(d->id.driver, "nvme-multipath") == 0;
+}
 
-        if (disk_attach_error(disk) < 0) {
-                (void) snprintf(buf, size, "watched only: %s: %s", disk->nodes.reset_node,
-                                strerror(-disk_attach_error(disk)));
-                return buf;
-        }
-        if (!disk->domain->executor.ready) {
-                (void) snprintf(buf, size,
-                                "an executor of an earlier unhangd still hangs in a reset on "
-                                "host%u; nothing is done there until it returns",
-                                disk->domain->host);
-                return buf;
-        }
-        if (disk->ladder.state == INCIDENT_FAILED) {
-                usec_t due = disk->ladder.deadline;
+void disk_sweep_begin(struct agent *agent) {
+        for (struct disk *d = agent->disks; d; d = d->next)
+                d->missed = true;
+}
 
-                (void) snprintf(buf, size, "its I/O ends with EIO; tried again in %s",
-                                format_usec(limit, sizeof(limit), due > now ? due - now : 0));
-                return buf;
+void disk_sweep_end(struct agent *agent) {
+        struct disk *next;
+
+        for (struct disk *d = agent->disks; d; d = next) {
+                next = d->next;
+                if (d->missed)
+                        vanished(d);
         }
-        if (disk->ladder.state != INCIDENT_SUSPECT)
-                return disk->detail;
-        (void) snprintf(buf, size, "%u request%s in flight, none completed for %s; "
-                                   "LUN reset after %s",
-                        disk->symptom.outstanding, disk->symptom.outstanding == 1 ? "" : "s",
-                        format_usec(quiet, sizeof(quiet), disk->symptom.quiet),
-                        format_usec(limit, sizeof(limit), disk->agent->policy.stall));
-        return buf;
+}
+
+void disk_tick(struct agent *agent, usec_t now) {
+        struct disk *next;
+
+        for (struct disk *d = agent->disks; d; d = next) {
+                next = d->next;
+                if (incident_tick(d, now) < 0) {
+                        if (d->unread_since == USEC_INFINITY)
+                                d->unread_since = now;
+                        else if (now - d->unread_since >= UNREAD_MAX)
+                                vanished(d);
+                } else
+                        d->unread_since = USEC_INFINITY;
+        }
 }
 
 /* While a reset hangs in the kernel, whoever began it, nothing can follow for what waits for it. */
 static const char *state_now(const struct disk *disk) {
-        if (!disk->domain->executor.ready && disk->ladder.state != INCIDENT_HEALTHY)
+        if (disk->domain && !disk->domain->executor.ready &&
+            disk->watch.ladder.state != INCIDENT_HEALTHY)
                 return "stuck";
-        return ladder_state_for_people(&disk->ladder);
+        return ladder_state_for_people(&disk->watch.ladder);
 }
 
 void disk_describe(const struct disk *disk, usec_t now, struct bus_status *status) {
-        const struct ladder *l = &disk->ladder;
-        char detail[256];
+        const struct ladder *l = &disk->watch.ladder;
+        const struct symptom *symptom = &disk->watch.symptom;
+        char detail[WORDING_MAX];
         struct disk_report report = {
                 .name = disk->id.name,
-                .address = disk->address,
+                .driver = disk->id.driver,
+                .address = disk->id.address,
                 .serial = disk->id.serial,
                 .state = state_now(disk),
-                .outstanding = disk->symptom.outstanding,
-                .detail = detail_now(disk, now, detail, sizeof(detail)),
-                .quiet = disk->symptom.quiet,
+                .symptom = symptom_to_string(symptom->kind),
+                .outstanding = symptom->outstanding,
+                .detail = wording_now(disk, now, detail, sizeof(detail)),
+                .quiet = symptom->quiet,
                 .limit = disk->agent->policy.stall,
                 .last_act = step_to_string(l->act),
                 .last_outcome = outcome_to_string(l->outcome),
                 .last_ago = l->act == STEP_NONE ? USEC_INFINITY : now - l->acted_at,
-                .mounts = disk->ladder.failed ? 0 : (uint32_t) disk->mounts.n,
+                .mounts = l->failed ? 0 : (uint32_t) disk->mounts.n,
         };
 
         bus_status_add(status, &report);
+}
+
+void disk_describe_signals(const struct disk *disk, struct bus_status *status) {
+        struct signal_text texts[SIGNALS_MAX];
+        size_t n;
+
+        n = counters_describe(&disk->counters, disk->agent->policy.stall, texts);
+        for (size_t i = 0; i < n; i++)
+                bus_signal_add(status, &(struct signal_report) {
+                                               .name = texts[i].name,
+                                               .text = texts[i].text,
+                                               .missing = texts[i].missing,
+                                       });
 }

@@ -5,7 +5,6 @@
 
 #include "agent/act/executor.h"
 #include "agent/decide/ladder.h"
-#include "agent/detect/stall.h"
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/mounts.h"
@@ -13,52 +12,73 @@
 #include "agent/report/bus.h"
 #include "agent/report/journal.h"
 #include "agent/state-file.h"
+#include "agent/watch.h"
 
 struct disk {
         struct agent *agent;
         struct disk *next;
         struct disk_id id;
         struct disk_nodes nodes;
-        char address[48];
-        struct domain *domain;
+        struct domain *domain;     /* NULL: nothing is ever done to it */
         unsigned slot;             /* in the domain's executor */
         struct executor executor;  /* its own */
         sd_event_source *source;
         usec_t respawn_at;
         struct counters counters;
-        struct stall stall;
-        struct symptom symptom;
-        struct ladder ladder;
+        struct watch watch;
         struct mounts mounts;      /* frozen while an incident lasts */
         bool unfollowed;           /* swap or a volume stands on it, too */
+        bool missed;               /* events were lost, and it has not been named again since */
+        bool failed_over;          /* its requests may have been since the newest sample */
+        usec_t unread_since;       /* its counters cannot be read since; USEC_INFINITY: they can */
         struct state_file state;
-        bool begun;                /* the ladder's step is with an executor */
         size_t mount_next;         /* which mount a filesystem step has come to */
         int mount_error;           /* the first error of that step */
         int attach_errors[2];      /* why the executor of each place could not open it */
+        enum symptom_kind suspected; /* what the disk was last suspected of */
         bool by_hand;              /* the act under way was asked for */
         struct bus_call *call;     /* who asked, and waits */
-        char detail[256];          /* what is going on, in a sentence */
+        struct sample recorded;    /* what was last written to the recording, if anything was */
+        bool recorded_once;
+        char detail[320];          /* what is going on, in a sentence */
 };
 
 /* udev has told of a disk, or that a block device is gone. */
 void disk_appeared(struct agent *agent, const struct disk_found *found);
 void disk_vanished(struct agent *agent, dev_t devnum);
+
+/* An NVMe controller was reset: its paths, and the heads, which may be reached by it. */
+void disk_failed_over(struct agent *agent, const char *controller);
+
+/* udev names all disks anew: what it does not name in between is gone. */
+void disk_sweep_begin(struct agent *agent);
+void disk_sweep_end(struct agent *agent);
+
+/* Looks at all disks. */
+void disk_tick(struct agent *agent, usec_t now);
 struct disk *disk_free(struct disk *disk);
 
 enum footing disk_footing(const struct disk *disk);
 
-/* Why the disk is only watched: a negative errno; 0 when it can be acted on. */
+/* Why the disk, for which there are acts, is only watched: a negative errno; 0 when it is not. */
 int disk_attach_error(const struct disk *disk);
+
+/* Whether there is anything that could be done to it. */
+bool disk_can_act(const struct disk *disk);
+
+/* Whether no act is under way in its fault domain, of this daemon or of an earlier one. */
+bool disk_is_free(const struct disk *disk);
 
 /* Reads anew what stands on the disks that are healthy. Allocates. */
 void disk_refresh_mounts(struct agent *agent);
 
-/* Adds the disk to an answer for a person. */
+/* Adds the disk, and where what is known of it comes from, to an answer for a person. */
 void disk_describe(const struct disk *disk, usec_t now, struct bus_status *status);
+void disk_describe_signals(const struct disk *disk, struct bus_status *status);
 
-/* Takes a sample and lets the ladder look at it. */
-void incident_tick(struct disk *disk, usec_t now);
+/* Takes a sample and lets the ladder look at it. 0, or a negative errno when there is no sample to
+ * be had. */
+int incident_tick(struct disk *disk, usec_t now);
 
 /* The executor of a step of this disk returned. */
 void incident_returned(struct disk *disk, enum step step, int error, usec_t now);

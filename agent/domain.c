@@ -27,7 +27,7 @@ static struct disk *disk_in_slot(const struct domain *domain, unsigned slot) {
 static void restart_observations(struct domain *domain) {
         for (struct disk *d = domain->agent->disks; d; d = d->next)
                 if (d->domain == domain)
-                        stall_restart(&d->stall);
+                        detector_restart(&d->watch.detector);
 }
 
 static void attached(struct disk *disk, enum step_place place, int error) {
@@ -36,7 +36,8 @@ static void attached(struct disk *disk, enum step_place place, int error) {
         disk->attach_errors[place] = error;
         if (error < 0)
                 log_error("%s (%s): cannot be opened for resets: %s: %s; it is watched only",
-                          disk->id.name, disk->address, disk->nodes.reset_node, strerror(-error));
+                          disk->id.name, disk->id.address, disk->nodes.reset_node,
+                          strerror(-error));
 }
 
 static void attach_all(struct domain *domain) {
@@ -59,12 +60,13 @@ static void on_domain_news(struct domain *domain, const struct executor_report *
 
         switch (news->news) {
         case NEWS_READY:
+        case NEWS_PREPARED:
                 break;
         case NEWS_ATTACHED:
                 attached(disk, PLACE_DOMAIN, news->error);
                 break;
         case NEWS_DEAD:
-                log_error("host%u: the executor has died; a new one follows", domain->host);
+                log_error("%s: the executor has died; a new one follows", domain->name);
                 domain->respawn_at = now + RESPAWN_DELAY;
                 __attribute__((fallthrough));
         case NEWS_RETURNED:
@@ -90,24 +92,34 @@ static int on_domain_readable(sd_event_source *source, int fd, uint32_t events, 
         return 0;
 }
 
+static void on_disk_news(struct disk *disk, const struct executor_report *news, usec_t now) {
+        switch (news->news) {
+        case NEWS_READY:
+        case NEWS_PREPARED:
+                return;
+        case NEWS_ATTACHED:
+                attached(disk, PLACE_DISK, news->error);
+                return;
+        case NEWS_DEAD:
+                log_error("%s (%s): its executor has died; a new one follows", disk->id.name,
+                          disk->id.address);
+                disk->respawn_at = now + RESPAWN_DELAY;
+                break;
+        case NEWS_RETURNED:
+                break;
+        }
+        if (news->step != STEP_NONE)
+                incident_returned(disk, news->step, news->error, now);
+}
+
 static int on_disk_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
         struct disk *disk = userdata;
         struct executor_report news;
         usec_t now = now_monotonic();
 
         (void) fd, (void) events;
-        while (disk->executor.fd >= 0 && executor_receive(&disk->executor, &news) > 0) {
-                if (news.news == NEWS_DEAD) {
-                        log_error("%s (%s): its executor has died; a new one follows",
-                                  disk->id.name, disk->address);
-                        disk->respawn_at = now + RESPAWN_DELAY;
-                }
-                if (news.news == NEWS_ATTACHED)
-                        attached(disk, PLACE_DISK, news.error);
-                if (news.news != NEWS_READY && news.news != NEWS_ATTACHED &&
-                    news.step != STEP_NONE)
-                        incident_returned(disk, news.step, news.error, now);
-        }
+        while (disk->executor.fd >= 0 && executor_receive(&disk->executor, &news) > 0)
+                on_disk_news(disk, &news, now);
         if (disk->executor.fd < 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         incident_pursue(disk, now);
@@ -131,8 +143,8 @@ static int spawn_for_domain(struct domain *domain) {
         char name[16], lock[128];
         int r;
 
-        (void) snprintf(name, sizeof(name), "unhang-host%u", domain->host);
-        (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/host%u.lock", domain->host);
+        (void) snprintf(name, sizeof(name), "unhang-%.8s", domain->name);
+        (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/%s.lock", domain->name);
         r = executor_spawn(name, lock, &domain->executor);
         if (r < 0)
                 return r;
@@ -156,6 +168,48 @@ static int spawn_for_disk(struct disk *disk) {
         return executor_attach(&disk->executor, 0, &disk->nodes);
 }
 
+/* ---- what is set on disks while they are healthy ---- */
+
+static void prepared(const struct executor_report *news) {
+        if (news->error > 0)
+                log_info("%s: its I/O statistics were off; switched on", news->name);
+        if (news->error < 0)
+                log_warning("%s: cannot see to its I/O statistics: %s", news->name,
+                            strerror(-news->error));
+}
+
+static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct agent *agent = userdata;
+        struct executor_report news;
+
+        (void) fd, (void) events;
+        while (agent->preparer.fd >= 0 && executor_receive(&agent->preparer, &news) > 0)
+                if (news.news == NEWS_PREPARED)
+                        prepared(&news);
+        if (agent->preparer.fd < 0)
+                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        return 0;
+}
+
+int domain_prepare(struct disk *disk) {
+        struct agent *agent;
+        int r;
+
+        assert(disk);
+
+        agent = disk->agent;
+        if (agent->preparer.fd < 0) {
+                r = executor_spawn("unhang-prepare", NULL, &agent->preparer);
+                if (r < 0)
+                        return r;
+                r = watch_executor(agent, &agent->preparer, on_preparer_readable, agent,
+                                   &agent->preparer_source);
+                if (r < 0)
+                        return r;
+        }
+        return executor_prepare(&agent->preparer, &disk->nodes);
+}
+
 int domain_own_executor(struct disk *disk) {
         assert(disk);
 
@@ -171,12 +225,12 @@ struct domain *domain_free(struct domain *domain) {
         return NULL;
 }
 
-static int find_or_make(struct agent *agent, unsigned host, struct domain **ret) {
+static int find_or_make(struct agent *agent, const char *name, struct domain **ret) {
         struct domain *domain;
         int r;
 
         for (domain = agent->domains; domain; domain = domain->next)
-                if (domain->host == host) {
+                if (strcmp(domain->name, name) == 0) {
                         *ret = domain;
                         return 0;
                 }
@@ -185,7 +239,7 @@ static int find_or_make(struct agent *agent, unsigned host, struct domain **ret)
         if (!domain)
                 return -ENOMEM;
         domain->agent = agent;
-        domain->host = host;
+        (void) snprintf(domain->name, sizeof(domain->name), "%s", name);
         domain->executor.fd = -EBADF;
         r = spawn_for_domain(domain);
         if (r < 0) {
@@ -218,7 +272,7 @@ int domain_join(struct disk *disk) {
 
         assert(disk && !disk->domain);
 
-        r = find_or_make(disk->agent, disk->id.host, &domain);
+        r = find_or_make(disk->agent, disk->id.domain, &domain);
         if (r < 0)
                 return r;
         r = take_slot(domain, &disk->slot);

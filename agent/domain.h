@@ -15,7 +15,7 @@ struct disk;
 struct domain {
         struct agent *agent;
         struct domain *next;
-        unsigned host;
+        char name[32];          /* "host0" */
         struct executor executor;
         sd_event_source *source;
         usec_t respawn_at;      /* when to fork a new executor; USEC_INFINITY: it lives */
@@ -31,6 +31,10 @@ void domain_leave(struct disk *disk);
 
 /* Forks the disk's own executor. 0, or a negative errno. */
 int domain_own_executor(struct disk *disk);
+
+/* Has an executor that all disks share see to it that the disk's I/O statistics are on. 0, or a
+ * negative errno. */
+int domain_prepare(struct disk *disk);
 
 /* Whether an act may begin: the executor is there and idle. */
 bool domain_is_free(const struct domain *domain);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
@@ -18,11 +19,14 @@
 #define HEAP_RESERVE ((size_t) 1024 * 1024)
 
 static const char *arg_config = UNHANG_CONFIG;
+static const char *arg_record = NULL;
 
 static void help(void) {
         printf("unhangd [OPTION...]\n\n"
-               "Brings hung SCSI disks back, or fails them cleanly.\n\n"
+               "Finds hung disks, and brings them back or fails them cleanly.\n\n"
                "  -c --config=FILE   Configuration (default %s)\n"
+               "     --record=FILE   Write all that is seen of the disks to FILE, for\n"
+               "                     \"unhang simulate\"\n"
                "  -h --help          Show this help\n"
                "     --version       Show the version\n\n"
                "See unhangd(8). To see what it does: unhang status\n",
@@ -33,10 +37,12 @@ static void help(void) {
 static int parse_argv(int argc, char **argv) {
         enum {
                 ARG_VERSION = 0x100,
+                ARG_RECORD,
         };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
                 { "help", no_argument, NULL, 'h' },
+                { "record", required_argument, NULL, ARG_RECORD },
                 { "version", no_argument, NULL, ARG_VERSION },
                 {},
         };
@@ -46,6 +52,9 @@ static int parse_argv(int argc, char **argv) {
                 switch (c) {
                 case 'c':
                         arg_config = optarg;
+                        break;
+                case ARG_RECORD:
+                        arg_record = optarg;
                         break;
                 case 'h':
                         help();
@@ -66,6 +75,16 @@ static int parse_argv(int argc, char **argv) {
 static void on_conf_message(int priority, const char *message, void *userdata) {
         (void) userdata;
         log_line(priority, "%s", message);
+}
+
+/* A disk has up to seven files open, and there can be thousands. */
+static void allow_files(void) {
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return;
+        limit.rlim_cur = limit.rlim_max;
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 /* From here on memory can be short, and the disk of our own files can hang: nothing is paged out,
@@ -91,7 +110,7 @@ static void settle_in_memory(void) {
 }
 
 int main(int argc, char **argv) {
-        struct agent agent = {};
+        struct agent agent = { .recorder.fd = -EBADF };
         int r;
 
         r = parse_argv(argc, argv);
@@ -100,6 +119,12 @@ int main(int argc, char **argv) {
 
         log_open();
         (void) conf_load(arg_config, on_conf_message, NULL, &agent.policy);
+        r = arg_record ? recorder_open(arg_record, &agent.recorder) : 0;
+        if (r < 0) {
+                log_error("%s: %s", arg_record, strerror(-r));
+                return EXIT_FAILURE;
+        }
+        allow_files();
         settle_in_memory();
         return agent_run(&agent) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -3,34 +3,84 @@
 /* unhang, the command line: reads it, and has agent/ctl do the rest. */
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "agent/base/macro.h"
 #include "agent/ctl/verb.h"
+#include "agent/simulate.h"
 #include "include/bus.h"
 
 static bool arg_json = false;
 static bool arg_force = false;
 static bool arg_yes = false;
+static const char *arg_disk = NULL;
+static const char *arg_policy = NULL;
+
+/* What may be given with a command. */
+enum {
+        OPTION_JSON = 1 << 0,
+        OPTION_FORCE = 1 << 1,
+        OPTION_YES = 1 << 2,
+        OPTION_DISK = 1 << 3,
+        OPTION_POLICY = 1 << 4,
+};
+
+static enum verb_result verb_help(const struct verb_context *c, char **args, size_t n);
+
+static enum verb_result verb_record(const struct verb_context *c, char **disks, size_t n) {
+        return record(disks, n, c->out, c->err);
+}
+
+static enum verb_result verb_simulate(const struct verb_context *c, char **args,
+                                      _unused_ size_t n) {
+        return simulate(args[0], arg_disk, arg_policy, c->out, c->err);
+}
+
+/* In the order of the help; the first is what is done when none is named. */
+static const struct verb {
+        const char *name, *args;
+        size_t n_min, n_max; /* arguments */
+        unsigned options;
+        enum verb_result (*run)(const struct verb_context *c, char **args, size_t n);
+        const char *help;
+} verbs[] = {
+        { "status", "[DISK...]", 0, SIZE_MAX, OPTION_JSON, verb_status,
+          "Show all disks, or those named (default)" },
+        { "show", "DISK", 1, 1, OPTION_JSON, verb_show,
+          "Show all that is known of a disk, and through what" },
+        { "reset", "DISK", 1, 1, OPTION_FORCE | OPTION_YES, verb_reset,
+          "Reset a disk that hangs; wait for what comes of it" },
+        { "record", "[DISK...]", 0, SIZE_MAX, 0, verb_record,
+          "Write down what is seen of disks, until interrupted" },
+        { "simulate", "FILE", 1, 1, OPTION_DISK | OPTION_POLICY, verb_simulate,
+          "Play such a record: tell what would have been done" },
+        { "help", "", 0, SIZE_MAX, OPTION_JSON | OPTION_FORCE | OPTION_YES, verb_help,
+          "Show this text" },
+};
 
 static void help(void) {
         (void) fputs("unhang [OPTIONS...] COMMAND ...\n"
                      "\n"
-                     "Shows and resets the disks that unhangd guards.\n"
+                     "Shows the disks that unhangd watches, and resets those it guards.\n"
                      "\n"
-                     "Commands:\n"
-                     "  status [DISK...]  Show all disks, or those named (default)\n"
-                     "  reset DISK        Reset a disk that hangs; wait for what comes of it\n"
-                     "  help              Show this text\n"
-                     "\n"
+                     "Commands:\n",
+                     stdout);
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                (void) printf("  %s %-*s  %s\n", verbs[i].name,
+                              (int) (15 - strlen(verbs[i].name)), verbs[i].args, verbs[i].help);
+        (void) fputs("\n"
                      "Options:\n"
                      "  -h --help         Show this text\n"
                      "     --version      Show the version\n"
-                     "     --json         status: write JSON\n"
+                     "     --json         status, show: write JSON\n"
                      "     --force        reset: also a disk that shows no sign of a hang\n"
                      "  -y --yes          reset: do not ask\n"
+                     "     --disk=DISK    simulate: which of the disks in the file\n"
+                     "     --policy=FILE  simulate: with the limits of this unhangd.conf\n"
                      "\n"
                      "DISK is a kernel name, such as sda or /dev/sda.\n"
                      "\n"
@@ -41,21 +91,34 @@ static void help(void) {
                      stdout);
 }
 
-static enum verb_result usage(const char *complaint, const char *what) {
-        (void) fprintf(stderr, "unhang: %s%s%s%s. Try: unhang --help\n", complaint,
-                       what ? " '" : "", what ?: "", what ? "'" : "");
+static enum verb_result verb_help(_unused_ const struct verb_context *c, _unused_ char **args,
+                                  _unused_ size_t n) {
+        help();
+        return VERB_OK;
+}
+
+static _printf_(1, 2) enum verb_result usage(const char *format, ...) {
+        va_list args;
+
+        (void) fputs("unhang: ", stderr);
+        va_start(args, format);
+        (void) vfprintf(stderr, format, args);
+        va_end(args);
+        (void) fputs(". Try: unhang --help\n", stderr);
         return VERB_USAGE;
 }
 
 /* Returns true to go on, or false when *ret is what to exit with. */
 static bool parse_options(int argc, char **argv, enum verb_result *ret) {
-        enum { ARG_VERSION = 0x100, ARG_JSON, ARG_FORCE };
+        enum { ARG_VERSION = 0x100, ARG_JSON, ARG_FORCE, ARG_DISK, ARG_POLICY };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "json", no_argument, NULL, ARG_JSON },
                 { "force", no_argument, NULL, ARG_FORCE },
                 { "yes", no_argument, NULL, 'y' },
+                { "disk", required_argument, NULL, ARG_DISK },
+                { "policy", required_argument, NULL, ARG_POLICY },
                 {},
         };
         int c;
@@ -85,6 +148,14 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
                         arg_yes = true;
                         break;
 
+                case ARG_DISK:
+                        arg_disk = optarg;
+                        break;
+
+                case ARG_POLICY:
+                        arg_policy = optarg;
+                        break;
+
                 default:
                         /* getopt has said what is wrong. */
                         *ret = VERB_USAGE;
@@ -93,20 +164,52 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
         return true;
 }
 
+static const struct verb *verb_find(const char *name) {
+        for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
+                if (strcmp(verbs[i].name, name) == 0)
+                        return &verbs[i];
+        return NULL;
+}
+
+/* The options are common to all commands for getopt: here those are found that make no sense. */
+static const char *option_misplaced(const struct verb *verb) {
+        if (arg_json && !(verb->options & OPTION_JSON))
+                return "--json";
+        if (arg_force && !(verb->options & OPTION_FORCE))
+                return "--force";
+        if (arg_yes && !(verb->options & OPTION_YES))
+                return "--yes";
+        if (arg_disk && !(verb->options & OPTION_DISK))
+                return "--disk";
+        if (arg_policy && !(verb->options & OPTION_POLICY))
+                return "--policy";
+        return NULL;
+}
+
 static enum verb_result run(int argc, char **argv) {
-        enum verb_result result;
+        const struct verb *verb = verbs;
         struct verb_context context;
-        const char *verb = "status";
+        enum verb_result result;
+        const char *misplaced;
+        size_t n;
 
         if (!parse_options(argc, argv, &result))
                 return result;
-        argc -= optind;
         argv += optind;
-        if (argc > 0) {
-                verb = argv[0];
-                argc--;
+        n = (size_t) (argc - optind);
+        if (n > 0) {
+                verb = verb_find(argv[0]);
+                if (!verb)
+                        return usage("unknown command '%s'", argv[0]);
                 argv++;
+                n--;
         }
+
+        misplaced = option_misplaced(verb);
+        if (misplaced)
+                return usage("%s is not for %s", misplaced, verb->name);
+        if (n < verb->n_min || n > verb->n_max)
+                return usage("usage: unhang %s %s", verb->name, verb->args);
 
         context = (struct verb_context) {
                 .socket = BUS_SOCKET,
@@ -117,24 +220,7 @@ static enum verb_result run(int argc, char **argv) {
                 .force = arg_force,
                 .yes = arg_yes,
         };
-
-        if (strcmp(verb, "help") == 0) {
-                help();
-                return VERB_OK;
-        }
-        if (strcmp(verb, "status") == 0) {
-                if (arg_force || arg_yes)
-                        return usage("--force and --yes are for reset", NULL);
-                return verb_status(&context, argv, (size_t) argc);
-        }
-        if (strcmp(verb, "reset") == 0) {
-                if (arg_json)
-                        return usage("--json is for status", NULL);
-                if (argc != 1)
-                        return usage("reset takes one disk", NULL);
-                return verb_reset(&context, argv[0]);
-        }
-        return usage("unknown command", verb);
+        return verb->run(&context, argv, n);
 }
 
 int main(int argc, char **argv) {

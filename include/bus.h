@@ -4,15 +4,19 @@
 /* What unhangd and unhang say to each other, over a private socket that needs no bus daemon: it
  * works when dbus-daemon is stuck on the disk. Peer-to-peer D-Bus; only root may connect.
  *
- *   Status() -> (s version, t dropped, a(ssssusttsstu) disks)
+ *   Status() -> (s version, t dropped, a(ssssssusttsstu) disks)
  *       dropped: log lines lost because the journal did not take them
  *       each disk is a struct disk_report, field by field
+ *   Show(s disk) -> ((ssssssusttsstu) disk, a(ssb) signals)
+ *       signals: what is known of this disk, and from where: each a struct signal_report; of a
+ *       disk that is the head of NVMe multipath, those of the head
  *   Reset(s disk, b force) -> (s outcome, s text)
  *       answers when the act is over, at the latest after its deadlines; without force only a disk
  *       that is suspected or stalled is reset
  *
  * Errors: NoSuchDisk, and Refused with the reason as its text. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,15 +29,19 @@
 #define BUS_ERROR_NO_SUCH_DISK "org.unhang.Error.NoSuchDisk"
 #define BUS_ERROR_REFUSED "org.unhang.Error.Refused"
 
-#define BUS_DISK_TYPE "ssssusttsstu"
+#define BUS_DISK_TYPE "ssssssusttsstu"
+#define BUS_SIGNAL_TYPE "ssb"
 
 /* One disk as a person or a script wants to see it. All texts are valid while the call lasts. */
 struct disk_report {
         const char *name;     /* "sda" */
-        const char *address;  /* "0:0:0:0" */
+        const char *driver;   /* "virtio_scsi", "nvme", "virtio_blk", "dm" */
+        const char *address;  /* "0:0:0:0", "nvme0", "virtio3": its place on that driver */
         const char *serial;   /* "" if none is known */
         const char *state;    /* healthy, suspect, acting, settling, recovered, failing, failed,
                                * stuck */
+        const char *symptom;  /* "-", or what is seen: stalled, stuck-request, saturated,
+                               * controller-stuck */
         uint32_t outstanding; /* requests in flight */
         const char *detail;   /* one sentence on what is going on, "" when healthy */
         usec_t quiet;         /* work outstanding and nothing completed for so long */
@@ -42,6 +50,13 @@ struct disk_report {
         const char *last_outcome; /* "recovered", "no-change", ...; "-" */
         usec_t last_ago;      /* time since that act began; USEC_INFINITY if none yet */
         uint32_t mounts;      /* mounts of filesystems on the disk */
+};
+
+/* One source of what the daemon knows of a disk. */
+struct signal_report {
+        const char *name; /* "stat", "device_busy", "requests", ... */
+        const char *text; /* what it serves for, or why it does not */
+        bool missing;     /* it is not there or not to be trusted, which costs something */
 };
 
 /* Every text on the bus is UTF-8, but a serial comes from the hypervisor and may be anything.

@@ -10,20 +10,32 @@
 
 #define DISK_NAME_MAX 32
 #define DISK_SERIAL_MAX 128
+#define DISK_PATH_MAX 512
 
-struct disk_id {
-        char name[DISK_NAME_MAX];     /* "sda": for people and for /sys/block */
-        dev_t devnum;
-        uint64_t diskseq;             /* 0: the kernel is older than 5.15 and has none */
-        char serial[DISK_SERIAL_MAX]; /* udev's ID_SERIAL, "" when it knows none */
-        unsigned host;                /* the SCSI host: the fault domain */
-        unsigned channel, target;
-        uint64_t lun;
+/* What can be seen of a disk, and done to it, goes by this. */
+enum disk_kind {
+        DISK_SCSI,
+        DISK_NVME,  /* a namespace; with multipath one path to it, the hidden disk nvmeXcYnZ */
+        DISK_QUEUE, /* another driver with a request queue: virtio_blk, xen-blkfront, nbd */
+        DISK_BIO,   /* stands on other disks: device mapper, md, the head of NVMe multipath */
+        _DISK_KIND_MAX,
 };
 
-/* What an executor needs to open the disk. */
+struct disk_id {
+        char name[DISK_NAME_MAX];     /* "sda", "nvme0c0n1": for people and for /sys/block */
+        dev_t devnum;                 /* of the node: a path disk has none, so that of its head */
+        uint64_t diskseq;             /* 0: the kernel is older than 5.15 and has none */
+        char serial[DISK_SERIAL_MAX]; /* udev's ID_SERIAL, "" when it knows none */
+        enum disk_kind kind;
+        char driver[32];              /* "virtio_scsi", "nvme", "virtio_blk", "dm", "md" */
+        char address[48];             /* "0:0:0:0", "nvme0", "virtio3": its place on that driver */
+        char domain[32];              /* the fault domain: "host0", "nvme0"; "" if none */
+};
+
+/* Where a disk is to be found. */
 struct disk_nodes {
-        char reset_node[64];          /* /dev/sgN, or /dev/sdX where there is no sg */
-        char device_dir[512];         /* /sys/.../H:C:T:L */
-        uint32_t block_size;          /* logical, bytes */
+        char block_dir[DISK_PATH_MAX];  /* /sys/.../block/sda */
+        char device_dir[DISK_PATH_MAX]; /* SCSI: /sys/.../H:C:T:L; NVMe: of the controller; or "" */
+        char reset_node[64];            /* SCSI: /dev/sgN, or /dev/sdX without sg; else "" */
+        uint32_t block_size;            /* logical, bytes */
 };

@@ -6,7 +6,8 @@
 
 enum incident_state {
         INCIDENT_HEALTHY,
-        INCIDENT_SUSPECT,    /* quiet for the warning limit */
+        INCIDENT_SUSPECT,    /* something lasts for the warning limit */
+        INCIDENT_REPORTED,   /* it lasts for its limit, and there is no act for it but to say so */
         INCIDENT_ACTING,     /* lun-reset is under way */
         INCIDENT_UNCURED,    /* the reset was refused, or is all we may do; tried again later */
         INCIDENT_SETTLING,   /* reset done: will the I/O move? */

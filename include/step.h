@@ -20,3 +20,7 @@ enum step_place {
         PLACE_DOMAIN,
         PLACE_DISK,
 };
+
+static inline enum step_place step_place(enum step step) {
+        return step == STEP_LUN_RESET || step == STEP_OFFLINE ? PLACE_DOMAIN : PLACE_DISK;
+}

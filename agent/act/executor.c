@@ -13,6 +13,7 @@
 
 #include "agent/act/executor.h"
 #include "agent/act/filesystem.h"
+#include "agent/act/prepare.h"
 #include "agent/act/scsi.h"
 #include "agent/base/log.h"
 
@@ -23,6 +24,7 @@
 enum op {
         OP_ATTACH,
         OP_DETACH,
+        OP_PREPARE,
         OP_STEP,
 };
 
@@ -43,10 +45,6 @@ struct request {
 
 /* How often an executor looks whether the one of an earlier daemon is gone. */
 #define LOCK_POLL_MSEC 100
-
-enum step_place executor_place(enum step step) {
-        return step == STEP_LUN_RESET || step == STEP_OFFLINE ? PLACE_DOMAIN : PLACE_DISK;
-}
 
 /* ---- the process ---- */
 
@@ -91,6 +89,9 @@ static void reply(int fd, enum executor_news news, const struct request *request
                 .error = error,
         };
 
+        if (news == NEWS_PREPARED)
+                (void) snprintf(report.name, sizeof(report.name), "%s",
+                                basename(request->nodes.block_dir));
         if (send(fd, &report, sizeof(report), MSG_NOSIGNAL) < 0)
                 _exit(EXIT_FAILURE);
 }
@@ -105,6 +106,9 @@ static void serve(int fd, struct scsi_disk *disks, const struct request *request
                 break;
         case OP_DETACH:
                 scsi_close(disk);
+                break;
+        case OP_PREPARE:
+                reply(fd, NEWS_PREPARED, request, prepare_iostats(&request->nodes));
                 break;
         case OP_STEP:
                 reply(fd, NEWS_RETURNED, request, carry_out(disk, request));
@@ -206,6 +210,15 @@ int executor_attach(struct executor *executor, unsigned slot, const struct disk_
         struct request request = { .op = OP_ATTACH, .slot = slot };
 
         assert(executor && nodes && slot < EXECUTOR_SLOTS);
+
+        request.nodes = *nodes;
+        return send_request(executor, &request, sizeof(request.nodes));
+}
+
+int executor_prepare(struct executor *executor, const struct disk_nodes *nodes) {
+        struct request request = { .op = OP_PREPARE };
+
+        assert(executor && nodes);
 
         request.nodes = *nodes;
         return send_request(executor, &request, sizeof(request.nodes));

@@ -28,6 +28,7 @@ struct executor {
 enum executor_news {
         NEWS_READY,    /* it holds its lock and can be used */
         NEWS_ATTACHED, /* a disk has been opened, or not: error */
+        NEWS_PREPARED, /* its statistics were off, and are on (1), were on (0), or: error */
         NEWS_RETURNED, /* the step is over; the executor is free again */
         NEWS_DEAD,     /* the process has ended; its step will not return */
 };
@@ -37,6 +38,7 @@ struct executor_report {
         enum step step;
         unsigned slot;
         int error; /* 0 or a negative errno */
+        char name[DISK_NAME_MAX]; /* NEWS_PREPARED: of the disk */
 };
 
 /* Forks an executor called NAME. With LOCK_PATH it first waits, itself, until it has the lock on
@@ -52,6 +54,10 @@ void executor_release(struct executor *executor);
 int executor_attach(struct executor *executor, unsigned slot, const struct disk_nodes *nodes);
 int executor_detach(struct executor *executor, unsigned slot);
 
+/* Asks it to switch the disk's statistics on where they are off (NEWS_PREPARED follows). It may
+ * sleep in that for as long as the disk hangs. 0, or a negative errno, as above. */
+int executor_prepare(struct executor *executor, const struct disk_nodes *nodes);
+
 /* Begins a step on the disk in a slot; ENTRY is for filesystem steps. 0; -EBUSY while a step is
  * under way or the lock is not there yet; -EPIPE when the process is gone; -EAGAIN. Never
  * blocks. */
@@ -60,6 +66,3 @@ int executor_begin(struct executor *executor, enum step step, unsigned slot,
 
 /* Takes the next report. 1, or 0 when there is none. */
 int executor_receive(struct executor *executor, struct executor_report *ret);
-
-/* Which executor carries the step out. */
-enum step_place executor_place(enum step step);

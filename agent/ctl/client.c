@@ -116,10 +116,11 @@ int client_connect(const char *path, usec_t timeout, struct client **ret) {
 }
 
 static int read_disk(sd_bus_message *m, struct disk_report *ret) {
-        return sd_bus_message_read(m, "(" BUS_DISK_TYPE ")", &ret->name, &ret->address,
-                                   &ret->serial, &ret->state, &ret->outstanding, &ret->detail,
-                                   &ret->quiet, &ret->limit, &ret->last_act, &ret->last_outcome,
-                                   &ret->last_ago, &ret->mounts);
+        return sd_bus_message_read(m, "(" BUS_DISK_TYPE ")", &ret->name, &ret->driver,
+                                   &ret->address, &ret->serial, &ret->state, &ret->symptom,
+                                   &ret->outstanding, &ret->detail, &ret->quiet, &ret->limit,
+                                   &ret->last_act, &ret->last_outcome, &ret->last_ago,
+                                   &ret->mounts);
 }
 
 static int read_disks(sd_bus_message *m, struct disk_report **ret, size_t *ret_n) {
@@ -192,6 +193,78 @@ void client_status_done(struct client_status *status) {
         free(status->disks);
         (void) sd_bus_message_unref(status->answer);
         *status = (struct client_status) {};
+}
+
+static int read_signals(sd_bus_message *m, struct signal_report **ret, size_t *ret_n) {
+        _cleanup_free_ struct signal_report *signals = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(" BUS_SIGNAL_TYPE ")");
+        if (r < 0)
+                return -EPROTO;
+        for (;;) {
+                struct signal_report signal = {}, *grown;
+                int missing;
+
+                r = sd_bus_message_read(m, "(" BUS_SIGNAL_TYPE ")", &signal.name, &signal.text,
+                                        &missing);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+                signal.missing = missing;
+
+                grown = reallocarray(signals, n + 1, sizeof(*signals));
+                if (!grown)
+                        return -ENOMEM;
+                signals = grown;
+                signals[n++] = signal;
+        }
+        *ret = TAKE_PTR(signals);
+        *ret_n = n;
+        return 0;
+}
+
+int client_show(struct client *client, const char *disk, usec_t timeout, struct client_show *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        struct client_show show = {};
+        int r;
+
+        assert(client && disk && ret);
+
+        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
+                                           "Show");
+        if (r < 0)
+                return hung_up(r);
+        r = sd_bus_message_append(call, "s", disk);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
+        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
+                return -ENODEV;
+        if (r < 0)
+                return call_error(r, &error);
+
+        /* 0: the answer ends before the disk. */
+        if (read_disk(answer, &show.disk) <= 0)
+                return -EPROTO;
+        r = read_signals(answer, &show.signals, &show.n_signals);
+        if (r < 0)
+                return r;
+
+        show.answer = TAKE_PTR(answer);
+        *ret = show;
+        return 0;
+}
+
+void client_show_done(struct client_show *show) {
+        assert(show);
+
+        free(show->signals);
+        (void) sd_bus_message_unref(show->answer);
+        *show = (struct client_show) {};
 }
 
 static bool named(const char *disk, char *const *names, size_t n) {

@@ -24,6 +24,14 @@ struct client_status {
         size_t n_disks;
 };
 
+/* The answer to Show(). The texts are valid until client_show_done(). */
+struct client_show {
+        struct sd_bus_message *answer;
+        struct disk_report disk;
+        struct signal_report *signals;
+        size_t n_signals;
+};
+
 enum client_verdict {
         CLIENT_ENDED = 0, /* carried out, or tried: outcome and text say what came of it */
         CLIENT_REFUSED,   /* not begun: text says why */
@@ -55,6 +63,14 @@ void client_status_done(struct client_status *status);
 /* Keeps of the disks only those named; N is the number of NAMES. Returns the first name of which
  * there is no disk, NULL when all are there. */
 const char *client_status_select(struct client_status *status, char *const *names, size_t n);
+
+/* Asks for all that is known of DISK ("sda"). Returns as client_status(), and -ENODEV when no such
+ * disk is guarded. */
+int client_show(struct client *client, const char *disk, usec_t timeout,
+                struct client_show *ret) _must_check_;
+
+/* Frees what SHOW holds. A zeroed one is fine. */
+void client_show_done(struct client_show *show);
 
 /* Asks for a reset of DISK ("sda") and waits until it has ended. Returns an enum client_verdict and
  * fills *ret in; or a negative errno, as client_status(). After one the reset may be under way. */

@@ -54,21 +54,23 @@ static void put_usec(FILE *f, const char *key, usec_t t) {
                 (void) fprintf(f, "\"%s\":%" PRIu64 ",", key, t);
 }
 
+/* The members of a disk's object, without its braces. */
 static void put_disk(FILE *f, const struct disk_report *d) {
-        (void) fputc('{', f);
         put_text(f, "name", d->name);
+        put_text(f, "driver", d->driver);
         put_text(f, "address", d->address);
         put_text(f, "serial", d->serial);
         put_text(f, "state", d->state);
         (void) fprintf(f, "\"healthy\":%s,\"in_flight\":%" PRIu32 ",",
                        disk_healthy(d) ? "true" : "false", d->outstanding);
+        put_optional(f, "symptom", d->symptom);
         put_text(f, "detail", d->detail);
         put_usec(f, "quiet_usec", d->quiet);
         put_usec(f, "limit_usec", d->limit);
         put_optional(f, "last_act", d->last_act);
         put_optional(f, "last_outcome", d->last_outcome);
         put_usec(f, "last_ago_usec", d->last_ago);
-        (void) fprintf(f, "\"mounts\":%" PRIu32 "}", d->mounts);
+        (void) fprintf(f, "\"mounts\":%" PRIu32, d->mounts);
 }
 
 void json_print(FILE *f, const struct client_status *status) {
@@ -78,8 +80,25 @@ void json_print(FILE *f, const struct client_status *status) {
         put_text(f, "version", status->version);
         (void) fprintf(f, "\"dropped\":%" PRIu64 ",\"disks\":[", status->dropped);
         for (size_t i = 0; i < status->n_disks; i++) {
-                (void) fputs(i > 0 ? ",\n" : "\n", f);
+                (void) fputs(i > 0 ? ",\n{" : "\n{", f);
                 put_disk(f, &status->disks[i]);
+                (void) fputc('}', f);
         }
         (void) fputs(status->n_disks > 0 ? "\n]}\n" : "]}\n", f);
+}
+
+void json_print_disk(FILE *f, const struct disk_report *disk, const struct signal_report *signals,
+                     size_t n) {
+        assert(f && disk && (signals || n == 0));
+
+        (void) fputc('{', f);
+        put_disk(f, disk);
+        (void) fputs(",\"signals\":[", f);
+        for (size_t i = 0; i < n; i++) {
+                (void) fputs(i > 0 ? ",\n{" : "\n{", f);
+                put_text(f, "name", signals[i].name);
+                put_text(f, "text", signals[i].text);
+                (void) fprintf(f, "\"missing\":%s}", signals[i].missing ? "true" : "false");
+        }
+        (void) fputs(n > 0 ? "\n]}\n" : "]}\n", f);
 }

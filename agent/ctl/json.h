@@ -4,11 +4,17 @@
 #include <stdio.h>
 
 struct client_status;
+struct disk_report;
+struct signal_report;
 
 /* Writes STATUS to F as one JSON object, UTF-8, one disk a line. Times are microseconds, in keys
  * that end in _usec; what does not apply is null (a time that is infinite, an act that never was).
  * The keys are promised in unhang(1). Write errors stay in F. */
 void json_print(FILE *f, const struct client_status *status);
+
+/* The same for one disk: its object as it is in STATUS, with one key more, its N SIGNALS. */
+void json_print_disk(FILE *f, const struct disk_report *disk, const struct signal_report *signals,
+                     size_t n);
 
 /* Writes TEXT as a JSON string with its quotes. Whatever bytes it has, the result is valid JSON and
  * valid UTF-8: a byte that is not UTF-8 becomes U+FFFD. */

@@ -57,10 +57,8 @@ static size_t printable(const char *p) {
         return bus_char_length(p);
 }
 
-void table_put_text(FILE *f, const char *text) {
-        assert(f && text);
-
-        while (*text) {
+static void put_part(FILE *f, const char *text, const char *end) {
+        while (text < end) {
                 size_t n = printable(text);
 
                 if (n == 0) {
@@ -73,13 +71,23 @@ void table_put_text(FILE *f, const char *text) {
         }
 }
 
-/* How many characters table_put_text() writes: the width, but for wide and combining ones. */
-static size_t text_width(const char *text) {
+void table_put_text(FILE *f, const char *text) {
+        assert(f && text);
+
+        put_part(f, text, text + strlen(text));
+}
+
+/* How many characters put_part() writes: the width, but for wide and combining ones. */
+static size_t part_width(const char *text, const char *end) {
         size_t width = 0;
 
-        for (; *text; width++)
+        for (; text < end; width++)
                 text += MAX(bus_char_length(text), 1U);
         return width;
+}
+
+static size_t text_width(const char *text) {
+        return part_width(text, text + strlen(text));
 }
 
 static bool none(const char *text) {
@@ -98,7 +106,7 @@ static const char *cell_name(const struct disk_report *d, _unused_ char *buf) {
 }
 
 static const char *cell_address(const struct disk_report *d, _unused_ char *buf) {
-        return d->address;
+        return *d->address ? d->address : "-";
 }
 
 static const char *cell_serial(const struct disk_report *d, _unused_ char *buf) {
@@ -139,7 +147,9 @@ static const char *cell_last_act(const struct disk_report *d, char *buf) {
         return buf;
 }
 
-/* A cell returns its text: one of the disk's own, or what it made in BUF (CELL_MAX bytes). */
+/* A cell returns its text: one of the disk's own, or what it made in BUF (CELL_MAX bytes). There is
+ * none for the driver: with it the titles alone would not fit into 80 columns, and the address says
+ * as much to those who know the machine. */
 static const struct column {
         const char *title;
         const char *(*cell)(const struct disk_report *d, char *buf);
@@ -217,7 +227,119 @@ void table_print(FILE *f, const struct disk_report *disks, size_t n, bool colour
         put_details(f, disks, n);
 }
 
+/* Where the texts of table_print_disk() begin, behind the widest label. */
+#define LABEL_WIDTH 11
+#define INDENT (2 + LABEL_WIDTH)
+
+/* Writes TEXT from column AT on, and breaks it between words where it would pass WIDTH: the lines
+ * that follow begin at column INDENT. */
+static void put_wrapped(FILE *f, const char *text, size_t at, size_t indent, size_t width) {
+        for (bool first = true; *text; first = false) {
+                const char *word = text + strspn(text, " "), *end = word + strcspn(word, " ");
+
+                if (!first && width > 0 && at + part_width(text, end) > width) {
+                        (void) fprintf(f, "\n%*s", (int) indent, "");
+                        at = indent;
+                        text = word;
+                }
+                put_part(f, text, end);
+                at += part_width(text, end);
+                text = end;
+        }
+}
+
+static void put_label(FILE *f, const char *label) {
+        (void) fprintf(f, "  %-*s", LABEL_WIDTH, label);
+}
+
+/* "sda  virtio_scsi 0:0:0:0, serial VUSCSI0": what is not known is left out. */
+static void put_identity(FILE *f, const struct disk_report *d) {
+        const char *separator = "  ";
+
+        table_put_text(f, d->name);
+        if (*d->driver) {
+                (void) fputs(separator, f);
+                table_put_text(f, d->driver);
+                separator = " ";
+        }
+        if (*d->address) {
+                (void) fputs(separator, f);
+                table_put_text(f, d->address);
+        }
+        if (*d->serial) {
+                (void) fputs(*d->driver || *d->address ? ", serial " : "  serial ", f);
+                table_put_text(f, d->serial);
+        }
+        (void) fputc('\n', f);
+}
+
+static void put_state(FILE *f, const struct disk_report *d, bool colour, size_t width) {
+        size_t n = strlen(d->state), at = INDENT + text_width(d->state);
+        const char *detail = d->detail;
+
+        /* Details of some states begin with their name. */
+        if (n > 0 && strncmp(detail, d->state, n) == 0 && strncmp(detail + n, ": ", 2) == 0)
+                detail += n + 2;
+
+        put_label(f, "state");
+        put_cell(f, d->state, 0, colour ? look_find(d->state)->colour : NULL);
+        if (*detail) {
+                (void) fputs(": ", f);
+                at += 2;
+        }
+        put_wrapped(f, detail, at, INDENT, width);
+        (void) fputc('\n', f);
+}
+
+static void put_row(FILE *f, const char *label, const char *text) {
+        put_label(f, label);
+        table_put_text(f, text);
+        (void) fputc('\n', f);
+}
+
+static void put_signals(FILE *f, const struct signal_report *signals, size_t n, bool colour,
+                        size_t width) {
+        size_t widest = 0;
+
+        if (n > 0)
+                (void) fputs("  seen through\n", f);
+        for (size_t i = 0; i < n; i++)
+                widest = MAX(widest, text_width(signals[i].name));
+
+        for (size_t i = 0; i < n; i++) {
+                /* In step with the next line: "    NAME  ! TEXT". */
+                size_t at = 4 + widest + 4;
+                const char *mark = signals[i].missing && colour ? ANSI_YELLOW : NULL;
+
+                (void) fputs("    ", f);
+                put_cell(f, signals[i].name, widest, NULL);
+                (void) fprintf(f, "%s%s", mark ?: "", signals[i].missing ? "! " : "  ");
+                put_wrapped(f, signals[i].text, at, at, width);
+                (void) fprintf(f, "%s\n", mark ? ANSI_NORMAL : "");
+        }
+}
+
+void table_print_disk(FILE *f, const struct disk_report *disk,
+                      const struct signal_report *signals, size_t n, bool colour, size_t width) {
+        char buf[CELL_MAX];
+
+        assert(f && disk && (signals || n == 0));
+
+        put_identity(f, disk);
+        put_state(f, disk, colour, width);
+        if (!none(disk->symptom))
+                put_row(f, "symptom", disk->symptom);
+        put_row(f, "in flight", cell_in_flight(disk, buf));
+        if (disk->quiet > 0)
+                put_row(f, "quiet", cell_quiet(disk, buf));
+        put_row(f, "limit", cell_limit(disk, buf));
+        put_row(f, "last act", none(disk->last_act) ? "none so far" : cell_last_act(disk, buf));
+        put_row(f, "mounts", cell_mounts(disk, buf));
+        put_signals(f, signals, n, colour, width);
+}
+
 void table_describe_reset(FILE *f, const struct disk_report *disk) {
+        size_t host = strspn(disk->address, "0123456789");
         char quiet[FORMAT_USEC_MAX];
 
         assert(f && disk);
@@ -242,8 +364,10 @@ void table_describe_reset(FILE *f, const struct disk_report *disk) {
                 table_put_text(f, disk->state);
                 (void) fputs(". ", f);
         }
-        (void) fprintf(f, "%" PRIu32 " mounted filesystem%s. ", disk->mounts,
+        (void) fprintf(f, "%" PRIu32 " mounted filesystem%s.", disk->mounts,
                        disk->mounts == 1 ? "" : "s");
-        (void) fprintf(f, "All disks of SCSI host %.*s wait until it has returned.",
-                       (int) strspn(disk->address, "0123456789"), disk->address);
+        /* H:C:T:L; another driver's address does not begin with a digit. */
+        if (host > 0)
+                (void) fprintf(f, " All disks of SCSI host %.*s wait until it has returned.",
+                               (int) host, disk->address);
 }

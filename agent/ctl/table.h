@@ -18,6 +18,12 @@ bool disk_healthy(const struct disk_report *disk);
  * COLOUR the state is coloured. N is the number of DISKS; nothing is written for 0. */
 void table_print(FILE *f, const struct disk_report *disks, size_t n, bool colour);
 
+/* Writes all about DISK, one thing a line, and then its N SIGNALS, those that are missing marked
+ * with '!'. With COLOUR, these and the state are coloured. Texts that would pass column WIDTH are
+ * broken between words; 0: never. */
+void table_print_disk(FILE *f, const struct disk_report *disk,
+                      const struct signal_report *signals, size_t n, bool colour, size_t width);
+
 /* Writes what a reset of DISK will do and to whom, in full sentences on one line without its end:
  * what a person reads before saying yes. */
 void table_describe_reset(FILE *f, const struct disk_report *disk);

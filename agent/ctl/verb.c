@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
@@ -37,6 +38,18 @@ static bool want_colour(FILE *f) {
         if (no && *no)
                 return false;
         return terminal(f) && term && strcmp(term, "dumb") != 0;
+}
+
+/* Where to break lines: nowhere when F is no terminal, for there it is a program that reads. A
+ * serial console does not know its size. */
+static size_t want_width(FILE *f) {
+        struct winsize size = {};
+
+        if (!terminal(f))
+                return 0;
+        if (ioctl(fileno(f), TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+                return 80;
+        return size.ws_col;
 }
 
 /* "/dev/sda" is "sda". NULL for what cannot be the name of a disk. Links under /dev are not
@@ -94,8 +107,7 @@ static void print_status(const struct verb_context *c, const struct client_statu
         }
         if (status->n_disks == 0 && all)
                 (void) fputs("No disk is guarded. unhangd guards the disks that udev gives the tag "
-                             "\"unhang\",\nas 60-unhang.rules does for the SCSI disks of "
-                             "virtio_scsi; see unhangd(8).\n",
+                             "\"unhang\",\nas 60-unhang.rules does; see unhangd(8).\n",
                              c->out);
         table_print(c->out, status->disks, status->n_disks, want_colour(c->out));
         if (status->dropped > 0)
@@ -137,6 +149,37 @@ enum verb_result verb_status(const struct verb_context *c, char **disks, size_t 
                 if (!disk_healthy(&status.disks[i]))
                         return VERB_UNHEALTHY;
         return VERB_OK;
+}
+
+enum verb_result verb_show(const struct verb_context *c, char **disks, _unused_ size_t n) {
+        _cleanup_(client_show_done) struct client_show show = {};
+        _cleanup_(client_freep) struct client *client = NULL;
+        const char *name;
+        int r;
+
+        assert(c && disks && n == 1);
+
+        name = disk_name(c, disks[0]);
+        if (!name)
+                return VERB_USAGE;
+
+        r = client_connect(c->socket, ANSWER_TIMEOUT, &client);
+        if (r < 0)
+                return explain(c, r);
+        r = client_show(client, name, ANSWER_TIMEOUT, &show);
+        if (r == -ENODEV) {
+                complain(c, "no disk %s is guarded", name);
+                return VERB_ERROR;
+        }
+        if (r < 0)
+                return explain(c, r);
+
+        if (c->json)
+                json_print_disk(c->out, &show.disk, show.signals, show.n_signals);
+        else
+                table_print_disk(c->out, &show.disk, show.signals, show.n_signals,
+                                 want_colour(c->out), want_width(c->out));
+        return disk_healthy(&show.disk) ? VERB_OK : VERB_UNHEALTHY;
 }
 
 static bool read_yes(FILE *in) {
@@ -208,15 +251,15 @@ static enum verb_result print_reset(const struct verb_context *c, const char *na
         return strcmp(reset->outcome, "recovered") == 0 ? VERB_OK : VERB_NOT_RECOVERED;
 }
 
-enum verb_result verb_reset(const struct verb_context *c, const char *disk) {
+enum verb_result verb_reset(const struct verb_context *c, char **disks, _unused_ size_t n) {
         _cleanup_(client_reset_done) struct client_reset reset = {};
         _cleanup_(client_freep) struct client *client = NULL;
         const char *name;
         int r;
 
-        assert(c && disk);
+        assert(c && disks && n == 1);
 
-        name = disk_name(c, disk);
+        name = disk_name(c, disks[0]);
         if (!name)
                 return VERB_USAGE;
         if (!c->yes && !terminal(c->in)) {

@@ -13,7 +13,7 @@ enum verb_result {
         VERB_ERROR = 1,         /* something failed, or the daemon or the person refused */
         VERB_USAGE = 2,         /* the command line makes no sense */
         VERB_NOT_RUNNING = 3,   /* no daemon on the socket */
-        VERB_UNHEALTHY = 4,     /* status: some disk shown needs attention */
+        VERB_UNHEALTHY = 4,     /* status, show: some disk shown needs attention */
         VERB_NOT_RECOVERED = 5, /* reset: done or tried, but the I/O did not come back */
 };
 
@@ -22,16 +22,21 @@ struct verb_context {
         FILE *in;           /* where a person answers */
         FILE *out;          /* results */
         FILE *err;          /* complaints, and the question to the person */
-        bool json;          /* status: for programs */
+        bool json;          /* status, show: for programs */
         bool force;         /* reset: a healthy disk too */
         bool yes;           /* reset: do not ask */
 };
+
+/* All of them are called alike: with N arguments, as many as the command line allows. */
 
 /* Shows all disks, or the N named in DISKS ("sda" or "/dev/sda"; the array may be changed). Returns
  * VERB_OK, VERB_ERROR, VERB_USAGE, VERB_NOT_RUNNING or VERB_UNHEALTHY. */
 enum verb_result verb_status(const struct verb_context *c, char **disks, size_t n);
 
-/* Has the daemon reset DISK ("sda" or "/dev/sda") and waits for what comes of it; asks before,
- * unless told not to. Returns VERB_OK only if the I/O came back, or VERB_ERROR, VERB_USAGE,
+/* Shows all that is known of DISKS[0], and through what; N is 1. Returns as verb_status(). */
+enum verb_result verb_show(const struct verb_context *c, char **disks, size_t n);
+
+/* Has the daemon reset DISKS[0] ("sda" or "/dev/sda") and waits for what comes of it; asks before,
+ * unless told not to. N is 1. Returns VERB_OK only if the I/O came back, or VERB_ERROR, VERB_USAGE,
  * VERB_NOT_RUNNING or VERB_NOT_RECOVERED. */
-enum verb_result verb_reset(const struct verb_context *c, const char *disk);
+enum verb_result verb_reset(const struct verb_context *c, char **disks, size_t n);

@@ -25,9 +25,10 @@
 
 enum event {
         EVENT_NONE,
-        EVENT_SUSPICION, /* quiet for the warning limit */
-        EVENT_LIMIT,     /* quiet for the limit, and the domain is free */
-        EVENT_CLEAR,     /* no longer quiet; after an act: I/O moves, or all of it has ended */
+        EVENT_SUSPICION, /* a symptom lasts for the warning limit */
+        EVENT_LIMIT,     /* it lasts for its limit, and an act may follow */
+        EVENT_REPORT,    /* it lasts for its limit, and none may */
+        EVENT_CLEAR,     /* there is none; after an act: I/O moves, or all of it has ended */
         EVENT_MOVES,     /* I/O moves on a disk that was to be failed, but is not offline */
         EVENT_OFFLINE,   /* the disk is offline, and not by us: fail it properly */
         EVENT_DEADLINE,  /* the time of this state is over */
@@ -46,6 +47,7 @@ static const struct state {
 } states[_INCIDENT_STATE_MAX] = {
         [INCIDENT_HEALTHY] = { "healthy", STEP_NONE, 0 },
         [INCIDENT_SUSPECT] = { "suspect", STEP_NONE, 0 },
+        [INCIDENT_REPORTED] = { "stuck", STEP_NONE, 0 },
         [INCIDENT_ACTING] = { "acting", STEP_LUN_RESET, RESET_DEADLINE },
         [INCIDENT_UNCURED] = { "stuck", STEP_NONE, BACKOFF },
         [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* the detector counts SettleSec= */
@@ -70,11 +72,17 @@ static const struct rule {
 } rules[] = {
         { INCIDENT_HEALTHY, EVENT_SUSPICION, INCIDENT_SUSPECT },
         { INCIDENT_HEALTHY, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_HEALTHY, EVENT_REPORT, INCIDENT_REPORTED },
         { INCIDENT_HEALTHY, EVENT_REQUEST, INCIDENT_ACTING },
 
         { INCIDENT_SUSPECT, EVENT_CLEAR, INCIDENT_HEALTHY },
         { INCIDENT_SUSPECT, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_SUSPECT, EVENT_REPORT, INCIDENT_REPORTED },
         { INCIDENT_SUSPECT, EVENT_REQUEST, INCIDENT_ACTING },
+
+        { INCIDENT_REPORTED, EVENT_CLEAR, INCIDENT_HEALTHY },
+        { INCIDENT_REPORTED, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_REPORTED, EVENT_REQUEST, INCIDENT_ACTING },
 
         { INCIDENT_ACTING, EVENT_DONE, INCIDENT_SETTLING },
         { INCIDENT_ACTING, EVENT_AGAIN, INCIDENT_HEALTHY }, /* and a whole new limit */
@@ -234,19 +242,21 @@ static bool fire(struct ladder *ladder, enum event event, enum footing footing, 
         return event == EVENT_DEADLINE;
 }
 
+/* A recovery of the kernel that does not end holds the disk, and is a symptom all the same. */
 static enum event event_of_watch(const struct symptom *symptom, bool may_act) {
-        if (symptom->held)
-                return EVENT_NONE;
         if (symptom->kind == SYMPTOM_NONE)
-                return EVENT_CLEAR;
-        return symptom->kind == SYMPTOM_STALLED && may_act ? EVENT_LIMIT : EVENT_SUSPICION;
+                return symptom->held ? EVENT_NONE : EVENT_CLEAR;
+        if (!symptom->reached)
+                return EVENT_SUSPICION;
+        return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;
 }
 
 /* Counted by the detector, which leaves out the time nobody ran. On an offline disk all I/O ends,
  * which says nothing; whoever set it offline, it is failed. */
 static enum event event_of_settling(const struct policy *policy, const struct symptom *symptom,
                                     bool may_act) {
-        bool over = symptom->quiet >= policy->settle || (symptom->offline && symptom->progress);
+        bool over = symptom->quiet >= policy->settle || symptom->left >= policy->settle ||
+                    (symptom->offline && symptom->progress);
 
         if (symptom->progress && !symptom->offline)
                 return EVENT_CLEAR;
@@ -271,6 +281,7 @@ static enum event event_of_sample(const struct ladder *ladder, const struct poli
         switch (ladder->state) {
         case INCIDENT_HEALTHY:
         case INCIDENT_SUSPECT:
+        case INCIDENT_REPORTED:
                 return event_of_watch(symptom, may_act);
         case INCIDENT_RECOVERED:
                 return EVENT_CLEAR;
@@ -283,8 +294,8 @@ static enum event event_of_sample(const struct ladder *ladder, const struct poli
                 if (symptom->progress && (late || ladder->probes < PROBES_MAX))
                         return EVENT_CLEAR;
                 /* Only what still hangs is reset again. */
-                return late && symptom->kind == SYMPTOM_STALLED && may_act ? EVENT_DEADLINE
-                                                                           : EVENT_NONE;
+                return late && symptom->reached && may_act && !symptom->held ? EVENT_DEADLINE
+                                                                             : EVENT_NONE;
         case INCIDENT_DRAINING:
                 return event_of_drain(symptom, late);
         case INCIDENT_UNDRAINED:
@@ -345,7 +356,6 @@ bool ladder_observe(struct ladder *ladder, const struct policy *policy,
                     const struct symptom *symptom, bool may_act, enum footing footing, usec_t now) {
         assert(ladder && policy && symptom);
 
-
         return fire(ladder, event_of_sample(ladder, policy, symptom, may_act, now), footing,
                     now);
 }
@@ -376,6 +386,13 @@ void ladder_shift(struct ladder *ladder, usec_t gap) {
         ladder->since += gap;
         if (ladder->deadline != USEC_INFINITY)
                 ladder->deadline += gap;
+}
+
+bool ladder_is_acting(const struct ladder *ladder) {
+        assert(ladder);
+
+        return ladder->state == INCIDENT_SETTLING || ladder->state == INCIDENT_DRAINING ||
+               (ladder->step != STEP_NONE && !ladder->overdue);
 }
 
 const char *ladder_state_for_people(const struct ladder *ladder) {

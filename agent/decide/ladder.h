@@ -10,6 +10,7 @@
  *                  |                                                              |
  *                  +-> returning (running) -> mounting -> recovered,  or back to -+
  *
+ * What no act can follow goes from healthy or suspect to reported, until it is over.
  * A step whose executor does not return in time is overdue: in most states nothing can follow it,
  * and the disk is stuck until it returns after all. */
 
@@ -50,9 +51,9 @@ void ladder_init(struct ladder *ladder, usec_t now);
 void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t acted_at,
                    usec_t now);
 
-/* The next sample has been looked at, or the deadline has come. MAY_ACT: no act is under way in the
- * fault domain. FOOTING: what stands, or stood, on the disk. Returns whether the state changed;
- * its step is then to be begun. */
+/* The next sample has been looked at, or the deadline has come. MAY_ACT: the disk can be acted on,
+ * and no act is under way in its fault domain. FOOTING: what stands, or stood, on the disk. Returns
+ * whether the state changed; its step is then to be begun. */
 bool ladder_observe(struct ladder *ladder, const struct policy *policy,
                     const struct symptom *symptom, bool may_act, enum footing footing, usec_t now);
 
@@ -68,6 +69,9 @@ int ladder_request(struct ladder *ladder, usec_t now);
 
 /* The guest or the agent did not run for GAP: it counts towards no deadline. */
 void ladder_shift(struct ladder *ladder, usec_t gap);
+
+/* Whether an act is under way, or has returned and its effect is being waited for. */
+bool ladder_is_acting(const struct ladder *ladder);
 
 /* The state in a word for people: healthy, suspect, acting, settling, recovered, failing, failed,
  * stuck. */

@@ -27,9 +27,18 @@ static const char *const outcome_names[_OUTCOME_MAX] = {
         [OUTCOME_FAILED] = "failed",
 };
 
+static const char *const symptom_names[_SYMPTOM_MAX] = {
+        [SYMPTOM_NONE] = "-",
+        [SYMPTOM_STALLED] = "stalled",
+        [SYMPTOM_STUCK_REQUEST] = "stuck-request",
+        [SYMPTOM_SATURATED] = "saturated",
+        [SYMPTOM_CONTROLLER_STUCK] = "controller-stuck",
+};
+
 static const char *const state_names[_INCIDENT_STATE_MAX] = {
         [INCIDENT_HEALTHY] = "healthy",
         [INCIDENT_SUSPECT] = "suspect",
+        [INCIDENT_REPORTED] = "reported",
         [INCIDENT_ACTING] = "acting",
         [INCIDENT_UNCURED] = "uncured",
         [INCIDENT_SETTLING] = "settling",
@@ -44,6 +53,19 @@ static const char *const state_names[_INCIDENT_STATE_MAX] = {
         [INCIDENT_FAILED] = "failed",
         [INCIDENT_RETURNING] = "returning",
         [INCIDENT_MOUNTING] = "mounting",
+};
+
+static const struct {
+        const char *name;
+        int error;
+} returns[] = {
+        { "ok", 0 },
+        { "again", -EAGAIN },
+        { "refused", -EIO },
+        { "busy", -EBUSY },
+        { "impossible", -EINVAL },
+        { "unsupported", -ENOTTY },
+        { "died", -EPIPE },
 };
 
 static int from_string(const char *const *table, int n, const char *name) {
@@ -65,10 +87,34 @@ int step_from_string(const char *name) {
         return from_string(step_names, _STEP_MAX, name);
 }
 
+const char *return_to_string(int error) {
+        for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++)
+                if (returns[i].error == error)
+                        return returns[i].name;
+        return "refused";
+}
+
+int return_from_string(const char *name, int *ret) {
+        assert(name && ret);
+
+        for (size_t i = 0; i < sizeof(returns) / sizeof(returns[0]); i++)
+                if (strcmp(returns[i].name, name) == 0) {
+                        *ret = returns[i].error;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
 const char *outcome_to_string(enum outcome outcome) {
         assert(outcome < _OUTCOME_MAX);
 
         return outcome_names[outcome];
+}
+
+const char *symptom_to_string(enum symptom_kind kind) {
+        assert(kind < _SYMPTOM_MAX);
+
+        return symptom_names[kind];
 }
 
 const char *incident_state_to_string(enum incident_state state) {

@@ -5,6 +5,7 @@
 
 #include "include/incident.h"
 #include "include/step.h"
+#include "include/symptom.h"
 
 /* "lun-reset", "offline", ...; STEP_NONE is "-". */
 const char *step_to_string(enum step step);
@@ -12,8 +13,17 @@ const char *step_to_string(enum step step);
 /* The step of this name, or -EINVAL. */
 int step_from_string(const char *name);
 
+/* How a step returned: "ok" for 0, "again" for -EAGAIN, ...; "refused" for what has no word. */
+const char *return_to_string(int error);
+
+/* The errno, 0 or negative, of that word. 0, or -EINVAL when there is no such word. */
+int return_from_string(const char *name, int *ret);
+
 /* "recovered", "no-change", ...; OUTCOME_NONE is "-". */
 const char *outcome_to_string(enum outcome outcome);
+
+/* "stalled", "stuck-request", ...; SYMPTOM_NONE is "-". */
+const char *symptom_to_string(enum symptom_kind kind);
 
 /* The fine state as it stands in state files: "acting", "draining", ... */
 const char *incident_state_to_string(enum incident_state state);

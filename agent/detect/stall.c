@@ -3,21 +3,8 @@
 
 #include "agent/detect/stall.h"
 
-/* How many intervals late a sample may be before its time is not believed. Three eighths of a limit
- * at most: a pause of that length and a healthy wait of half a limit do not make a hang. */
-#define GAP_INTERVALS 3
-#define INTERVALS_PER_LIMIT 8
-#define INTERVAL_MAX USEC_PER_SEC
-
-usec_t stall_interval(const struct policy *policy) {
-        usec_t limit, interval;
-
-        assert(policy);
-
-        limit = policy->settle < policy->stall ? policy->settle : policy->stall;
-        interval = limit / INTERVALS_PER_LIMIT;
-        return interval < INTERVAL_MAX ? interval : INTERVAL_MAX;
-}
+/* How late a reset of the controller may be heard of: udev has to pass it on. */
+#define FAILOVER_LATE (5 * USEC_PER_SEC)
 
 void stall_restart(struct stall *stall) {
         assert(stall);
@@ -25,17 +12,14 @@ void stall_restart(struct stall *stall) {
         *stall = (struct stall) {};
 }
 
-static void begin(struct stall *stall, const struct sample *sample) {
+static void begin(struct stall *stall, const struct sample *sample, bool progress) {
         *stall = (struct stall) {
                 .based = true,
+                .progress = progress,
                 .since = sample->at,
                 .completed = sample->completed,
                 .answered = sample->answered,
         };
-}
-
-static bool is_gap(const struct stall *stall, const struct sample *sample, usec_t interval) {
-        return sample->at < stall->last || sample->at - stall->last > GAP_INTERVALS * interval;
 }
 
 /* Any change is progress, also a step back: a counter that wrapped or began anew proves nothing
@@ -44,58 +28,89 @@ static bool moved(const struct stall *stall, const struct sample *sample) {
         return sample->completed != stall->completed || sample->answered != stall->answered;
 }
 
-static usec_t next_limit(const struct policy *policy, usec_t since, usec_t quiet) {
-        usec_t limit = quiet < policy->warn ? policy->warn : policy->stall;
+static void resume(struct stall *stall, const struct policy *policy, const struct sample *sample) {
+        usec_t room = policy->settle < policy->stall ? policy->settle : policy->stall;
+        usec_t latest = policy->stall - room;
 
-        return quiet < limit ? since + limit : USEC_INFINITY;
+        stall->paused = false;
+        stall->resumed = true;
+        stall->resumed_at = sample->at;
+        if (sample->at - stall->since > latest && !stall->spared) {
+                stall->since = sample->at - latest;
+                stall->spared = true;
+        }
 }
 
-static enum symptom_kind kind_of(const struct policy *policy, usec_t quiet) {
-        if (quiet >= policy->stall)
-                return SYMPTOM_STALLED;
-        return quiet >= policy->warn ? SYMPTOM_SUSPECT : SYMPTOM_NONE;
+/* Just after a recovery the requests may not be back in flight: that is not yet idleness. */
+static bool is_idle(const struct stall *stall, const struct policy *policy,
+                    const struct sample *sample) {
+        return sample->outstanding == 0 &&
+               !(stall->resumed && !stall->idle && !moved(stall, sample) &&
+                 sample->at - stall->resumed_at < policy->settle);
 }
 
 /* Time counts from the first sample that saw the work, never from before it. */
-static void observe(struct stall *stall, const struct sample *sample, usec_t interval) {
-        bool idle = sample->outstanding == 0;
+static void observe(struct stall *stall, const struct policy *policy,
+                    const struct sample *sample) {
+        const struct stall_past past = {
+                .known = !stall->idle && moved(stall, sample),
+                .progress = stall->progress,
+                .spared = stall->spared,
+                .since = stall->since,
+                .moved_at = sample->at,
+        };
+        bool idle = is_idle(stall, policy, sample);
 
-        if (!stall->based || is_gap(stall, sample, interval))
-                begin(stall, sample);
-        else if (idle || stall->idle || moved(stall, sample)) {
-                bool progress = stall->progress || idle || moved(stall, sample);
-
-                begin(stall, sample);
-                stall->progress = progress;
-        }
+        if (idle || stall->idle || moved(stall, sample)) {
+                begin(stall, sample, stall->progress || idle || moved(stall, sample));
+                stall->past = past;
+        } else if (sample->outstanding == 0)
+                stall->since += sample->at - stall->last;
+        else
+                stall->resumed = false;
         stall->idle = idle;
+}
+
+/* Requests were given up, to be sent again. */
+static void take_failover(struct stall *stall, const struct sample *sample) {
+        const struct stall_past *past = &stall->past;
+
+        if (past->known && !moved(stall, sample) && sample->at - past->moved_at <= FAILOVER_LATE) {
+                stall->since = past->since;
+                stall->progress = past->progress;
+                stall->spared = past->spared;
+                stall->idle = false;
+        }
+        stall->past.known = false;
+        stall->completed = sample->completed;
+        stall->answered = sample->answered;
+}
+
+void stall_take(struct stall *stall, const struct policy *policy, const struct sample *sample) {
+        assert(stall && policy && sample);
+
+        if (!stall->based) {
+                begin(stall, sample, false);
+                stall->idle = sample->outstanding == 0 && !sample->recovering;
+                stall->paused = sample->recovering;
+        } else if (sample->recovering) {
+                if (sample->failover)
+                        take_failover(stall, sample);
+                stall->since += sample->at - stall->last;
+                stall->paused = true;
+        } else {
+                if (stall->paused) {
+                        stall->since += sample->at - stall->last;
+                        stall->last = sample->at;
+                        resume(stall, policy, sample);
+                }
+                observe(stall, policy, sample);
+        }
         stall->last = sample->at;
 }
 
-void stall_update(struct stall *stall, const struct policy *policy, const struct sample *sample,
-                  usec_t interval, struct symptom *ret_symptom) {
-        usec_t quiet;
+usec_t stall_quiet(const struct stall *stall) {
+        assert(stall);
 
-        assert(stall && policy && sample && ret_symptom);
-
-        *ret_symptom = (struct symptom) {
-                .kind = SYMPTOM_NONE,
-                .held = sample->held,
-                .offline = sample->offline,
-                .outstanding = sample->outstanding,
-                .next = USEC_INFINITY,
-        };
-        if (sample->held) {
-                stall_restart(stall);
-                return;
-        }
-
-        observe(stall, sample, interval);
-        ret_symptom->progress = stall->progress;
-        if (stall->idle)
-                return;
-        quiet = sample->at - stall->since;
-        ret_symptom->quiet = quiet;
-        ret_symptom->kind = kind_of(policy, quiet);
-        ret_symptom->next = next_limit(policy, stall->since, quiet);
+        return stall->based && !stall->idle ? stall->last - stall->since : 0;
 }

@@ -1,35 +1,45 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* Finds a stalled disk in its samples. Pure: it is told the time by the samples. */
+/* For how long a disk has had work and completed nothing. Pure: it is told the time by the samples,
+ * and by its caller when to begin anew. */
 
 #include <stdbool.h>
 
 #include "include/policy.h"
 #include "include/sample.h"
-#include "include/symptom.h"
 
-/* One observation of one disk. All zero is a valid beginning. */
+/* All zero is a valid beginning. */
 struct stall {
+        /* What was before the counters moved last, on a disk that had work. */
+        struct stall_past {
+                bool known, progress, spared;
+                usec_t since, moved_at;
+        } past;
         bool based;                   /* the counters below are those of a sample */
         bool idle;                    /* nothing was outstanding at the newest sample */
+        bool paused;                  /* the kernel was recovering at the newest sample */
+        bool resumed;                 /* it has ended that, and the disk has not shown life since */
         bool progress;                /* something completed since the base was taken */
         usec_t last;                  /* the newest sample */
         usec_t since;                 /* work outstanding and nothing completed from here on */
+        bool spared;                  /* it had more time after a recovery, and showed no life */
+        usec_t resumed_at;
         uint64_t completed, answered; /* what progress is measured from */
 };
 
-/* How far apart samples may be for this policy: a second, and less for short limits, so that what
- * is not seen between two of them can never make up a limit. */
-usec_t stall_interval(const struct policy *policy);
-
-/* Forgets what was seen: the next sample begins a new observation, and its counters are the base
- * that progress is measured from. For use after every act. */
+/* Forgets what was seen: the counters of the next sample are what progress is measured from. */
 void stall_restart(struct stall *stall);
 
-/* Takes the next sample. INTERVAL is stall_interval(): a sample that comes more than three of it
- * after the one before says that the guest or the agent did not run, and begins a new observation,
- * as a held sample does. Sets every field of *ret_symptom; next is USEC_INFINITY while waiting
- * alone reaches no limit. */
-void stall_update(struct stall *stall, const struct policy *policy, const struct sample *sample,
-                  usec_t interval, struct symptom *ret_symptom);
+/* Takes the next sample of a disk that nobody holds back.
+ * While the kernel recovers, time stands still: it counts neither for nor against the disk, and
+ * that nothing is in flight then (NVMe cancels all requests, to send them again) is no progress.
+ * With failover, what has moved is no progress either (drivers/nvme/host/multipath.c:
+ * nvme_failover_req ends a request, and sends its bios again), nor is what moved shortly before:
+ * that the controller was reset may be heard of late.
+ * After it the disk has SettleSec= at least to complete something, once: a controller that is reset
+ * more often than that, and never completes anything, is to be found too. */
+void stall_take(struct stall *stall, const struct policy *policy, const struct sample *sample);
+
+/* For how long work has been outstanding and nothing completed; 0 when there is none. */
+usec_t stall_quiet(const struct stall *stall);

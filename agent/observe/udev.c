@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
-#include <dirent.h>
-#include <inttypes.h>
 #include <libudev.h>
 #include <string.h>
 
+#include "agent/observe/device.h"
 #include "agent/observe/udev.h"
 
+#define SYSFS "/sys" /* libudev knows no other */
 #define TAG "unhang"
-#define DEFAULT_BLOCK_SIZE 512
+
+/* One uevent takes 1 to 4 KiB of the socket: enough for some thousand disks at once. It is only
+ * spent when it is used. */
+#define RECEIVE_BUFFER (32 * 1024 * 1024)
 
 struct udev_watch {
         struct udev *udev;
         struct udev_monitor *monitor;
         const struct udev_callbacks *callbacks;
         void *userdata;
+        bool lost; /* events were lost, and the disks are not yet named again */
 };
 
 static void udev_device_unrefp(struct udev_device **d) {
@@ -29,77 +33,70 @@ static void udev_enumerate_unrefp(struct udev_enumerate **e) {
 
 #define _cleanup_device_ _cleanup_(udev_device_unrefp)
 
-static uint64_t number(const char *text, uint64_t otherwise) {
-        return text ? strtoull(text, NULL, 10) : otherwise;
+/* What the head of NVMe multipath hands on to its paths. */
+struct head {
+        struct udev_watch *watch;
+        const char *serial;
+};
+
+static const char *reason_of(int error) {
+        switch (error) {
+        case -EOPNOTSUPP:
+                return "it is no disk that could hang by itself";
+        case -ENAMETOOLONG:
+                return "its names in sysfs are too long";
+        default:
+                return "its place in sysfs is not understood";
+        }
 }
 
-static int fill_id(struct udev_device *device, struct udev_device *scsi, struct disk_id *id) {
-        const char *serial = udev_device_get_property_value(device, "ID_SERIAL");
+static int report_one(struct udev_watch *watch, const char *block_dir, const char *serial) {
+        struct disk_found found = {};
+        int r = device_read(SYSFS, block_dir, &found.id, &found.nodes);
 
-        *id = (struct disk_id) {
-                .devnum = udev_device_get_devnum(device),
-                .diskseq = number(udev_device_get_property_value(device, "DISKSEQ"), 0),
-        };
-        if (sscanf(udev_device_get_sysname(scsi), "%u:%u:%u:%" SCNu64, &id->host, &id->channel,
-                   &id->target, &id->lun) != 4)
-                return -EINVAL;
-        (void) snprintf(id->name, sizeof(id->name), "%s", udev_device_get_sysname(device));
-        (void) snprintf(id->serial, sizeof(id->serial), "%s", serial ? serial : "");
+        if (r < 0)
+                return r;
+        (void) snprintf(found.id.serial, sizeof(found.id.serial), "%s", serial ? serial : "");
+        watch->callbacks->appeared(&found, watch->userdata);
         return 0;
 }
 
-/* The sg node is not a block device: opening it waits for nothing, and closing it syncs nothing
- * (drivers/scsi/sg.c: sg_open). Without the sg module the disk's own node has to do. */
-static void find_reset_node(struct udev_device *device, struct udev_device *scsi, char *node,
-                            size_t size) {
-        char path[600];
-        struct dirent *entry;
-        DIR *dir;
+static void on_path(const char *path_dir, void *userdata) {
+        const struct head *head = userdata;
 
-        (void) snprintf(node, size, "%s", udev_device_get_devnode(device));
-        (void) snprintf(path, sizeof(path), "%s/scsi_generic", udev_device_get_syspath(scsi));
-        dir = opendir(path);
-        if (!dir)
-                return;
-        while ((entry = readdir(dir)))
-                if (strncmp(entry->d_name, "sg", 2) == 0)
-                        (void) snprintf(node, size, "/dev/%.32s", entry->d_name);
-        (void) closedir(dir);
+        (void) report_one(head->watch, path_dir, head->serial);
 }
 
-static int fill_nodes(struct udev_device *device, struct udev_device *scsi,
-                      struct disk_nodes *nodes) {
-        const char *dir = udev_device_get_syspath(scsi);
-        uint64_t size = number(udev_device_get_sysattr_value(device, "queue/logical_block_size"),
-                               DEFAULT_BLOCK_SIZE);
-
-        if (strlen(dir) >= sizeof(nodes->device_dir))
-                return -ENAMETOOLONG;
-        (void) snprintf(nodes->device_dir, sizeof(nodes->device_dir), "%s", dir);
-        find_reset_node(device, scsi, nodes->reset_node, sizeof(nodes->reset_node));
-        nodes->block_size = size > 0 ? (uint32_t) size : DEFAULT_BLOCK_SIZE;
-        return 0;
-}
-
+/* A disk that is gone already is passed over: its removal is the next event. */
 static void report(struct udev_watch *watch, struct udev_device *device) {
-        const char *name = udev_device_get_sysname(device);
-        struct udev_device *scsi; /* owned by its child */
-        struct disk_found found = { .block_dir = udev_device_get_syspath(device) };
+        const char *dir = udev_device_get_syspath(device);
+        struct head head = { watch, udev_device_get_property_value(device, "ID_SERIAL") };
+        int r = report_one(watch, dir, head.serial);
 
-        scsi = udev_device_get_parent_with_subsystem_devtype(device, "scsi", "scsi_device");
-        if (!scsi)
-                watch->callbacks->unfit(name, "it is no SCSI disk", watch->userdata);
-        else if (fill_id(device, scsi, &found.id) < 0 || fill_nodes(device, scsi, &found.nodes) < 0)
-                watch->callbacks->unfit(name, "its place in sysfs is not understood",
+        if (r >= 0)
+                (void) device_paths(SYSFS, dir, on_path, &head);
+        else if (r != -ENOENT && r != -ENODEV)
+                watch->callbacks->unfit(udev_device_get_sysname(device), reason_of(r),
                                         watch->userdata);
-        else
-                watch->callbacks->appeared(&found, watch->userdata);
 }
 
 static bool is_disk(struct udev_device *device) {
         const char *type = udev_device_get_devtype(device);
 
         return type && strcmp(type, "disk") == 0;
+}
+
+/* No tag filter: a disk that lost its tag has to be heard of, too. Controllers of NVMe, because
+ * their namespaces come and go without an event when they are paths. */
+static int listen_to(struct udev_monitor *monitor) {
+        int r;
+
+        /* Without CAP_NET_ADMIN it stays at what net.core.rmem_max allows. */
+        (void) udev_monitor_set_receive_buffer_size(monitor, RECEIVE_BUFFER);
+        if ((r = udev_monitor_filter_add_match_subsystem_devtype(monitor, "block", "disk")) < 0 ||
+            (r = udev_monitor_filter_add_match_subsystem_devtype(monitor, "nvme", NULL)) < 0)
+                return r;
+        return udev_monitor_enable_receiving(monitor);
 }
 
 int udev_watch_new(const struct udev_callbacks *callbacks, void *userdata,
@@ -117,12 +114,8 @@ int udev_watch_new(const struct udev_callbacks *callbacks, void *userdata,
         w->udev = udev_new();
         if (w->udev)
                 w->monitor = udev_monitor_new_from_netlink(w->udev, "udev");
-        /* No tag filter: a disk that lost its tag has to be heard of, too. */
-        if (w->monitor) {
-                r = udev_monitor_filter_add_match_subsystem_devtype(w->monitor, "block", "disk");
-                if (r >= 0)
-                        r = udev_monitor_enable_receiving(w->monitor);
-        }
+        if (w->monitor)
+                r = listen_to(w->monitor);
         if (r < 0) {
                 (void) udev_watch_free(w);
                 return r;
@@ -148,11 +141,13 @@ int udev_watch_fd(struct udev_watch *watch) {
         return udev_monitor_get_fd(watch->monitor);
 }
 
-static int scan(struct udev_watch *watch, struct udev_enumerate *e) {
+/* NAMES: a pattern for them, "*" for all. */
+static int scan(struct udev_watch *watch, struct udev_enumerate *e, const char *names) {
         struct udev_list_entry *entry;
         int r;
 
         if ((r = udev_enumerate_add_match_subsystem(e, "block")) < 0 ||
+            (r = udev_enumerate_add_match_sysname(e, names)) < 0 ||
             (r = udev_enumerate_add_match_tag(e, TAG)) < 0 ||
             (r = udev_enumerate_add_match_is_initialized(e)) < 0 ||
             (r = udev_enumerate_scan_devices(e)) < 0)
@@ -168,34 +163,84 @@ static int scan(struct udev_watch *watch, struct udev_enumerate *e) {
         return 0;
 }
 
-int udev_watch_enumerate(struct udev_watch *watch) {
+static int enumerate(struct udev_watch *watch, const char *names) {
         _cleanup_(udev_enumerate_unrefp) struct udev_enumerate *e = NULL;
 
-        assert(watch);
-
         e = udev_enumerate_new(watch->udev);
-        return e ? scan(watch, e) : -ENOMEM;
+        return e ? scan(watch, e, names) : -ENOMEM;
 }
 
-static void take_event(struct udev_watch *watch, struct udev_device *device) {
-        const char *action = udev_device_get_action(device);
+int udev_watch_enumerate(struct udev_watch *watch) {
+        assert(watch);
 
+        return enumerate(watch, "*");
+}
+
+/* After each reset, too (drivers/nvme/host/core.c: nvme_start_ctrl). */
+static void take_controller(struct udev_watch *watch, struct udev_device *device) {
+        const char *event = udev_device_get_property_value(device, "NVME_EVENT");
+
+        if (event && strcmp(event, "connected") == 0)
+                watch->callbacks->reset(udev_device_get_sysname(device), watch->userdata);
+}
+
+/* Returns whether it was one of a controller. */
+static bool take_event(struct udev_watch *watch, struct udev_device *device) {
+        const char *action = udev_device_get_action(device);
+        const char *subsystem = udev_device_get_subsystem(device);
+
+        if (subsystem && strcmp(subsystem, "nvme") == 0) {
+                take_controller(watch, device);
+                return true;
+        }
         if (action && strcmp(action, "remove") != 0 &&
             udev_device_has_current_tag(device, TAG) > 0)
                 report(watch, device);
         else
                 watch->callbacks->vanished(udev_device_get_devnum(device), watch->userdata);
+        return false;
 }
 
-void udev_watch_dispatch(struct udev_watch *watch) {
-        assert(watch);
+/* Takes all that waits; what came after a loss is of no use. Returns whether a controller was among
+ * it. */
+static bool take_events(struct udev_watch *watch) {
+        bool controllers = false;
 
         for (;;) {
                 _cleanup_device_ struct udev_device *device = NULL;
 
+                errno = 0;
                 device = udev_monitor_receive_device(watch->monitor);
-                if (!device)
-                        return;
-                take_event(watch, device);
+                if (device && !watch->lost)
+                        controllers |= take_event(watch, device);
+                else if (!device && errno == ENOBUFS)
+                        watch->lost = true;
+                else if (!device)
+                        return controllers;
         }
+}
+
+static int name_all_again(struct udev_watch *watch) {
+        int r;
+
+        watch->callbacks->lost(watch->userdata);
+        r = udev_watch_enumerate(watch);
+        if (r < 0)
+                return r;
+        watch->lost = false;
+        watch->callbacks->complete(watch->userdata);
+        return 0;
+}
+
+int udev_watch_dispatch(struct udev_watch *watch) {
+        bool controllers;
+
+        assert(watch);
+
+        controllers = take_events(watch);
+        if (watch->lost)
+                return name_all_again(watch);
+        if (controllers)
+                (void) enumerate(watch, "nvme*");
+        return 0;
 }

@@ -39,7 +39,9 @@ struct bus_call {
 
 struct bus_status {
         sd_bus_message *reply;
-        int error; /* the first one */
+        int error;   /* the first one */
+        bool show;   /* the answer to Show(): one disk, then its signals */
+        bool opened; /* that disk is in it, and its signals may follow */
 };
 
 struct bus_server {
@@ -75,22 +77,52 @@ static const char *clean_text(const char *text, char buf[static TEXT_MAX]) {
         return buf;
 }
 
+static int disk_append(sd_bus_message *reply, const struct disk_report *disk) {
+        char t[9][TEXT_MAX];
+
+        return sd_bus_message_append(reply, "(" BUS_DISK_TYPE ")", clean_text(disk->name, t[0]),
+                                     clean_text(disk->driver, t[1]),
+                                     clean_text(disk->address, t[2]),
+                                     clean_text(disk->serial, t[3]), clean_text(disk->state, t[4]),
+                                     clean_text(disk->symptom, t[5]), disk->outstanding,
+                                     clean_text(disk->detail, t[6]), disk->quiet, disk->limit,
+                                     clean_text(disk->last_act, t[7]),
+                                     clean_text(disk->last_outcome, t[8]), disk->last_ago,
+                                     disk->mounts);
+}
+
 void bus_status_add(struct bus_status *status, const struct disk_report *disk) {
-        char t[7][TEXT_MAX];
         int r;
 
         assert(status && disk);
+        assert(!status->opened);
 
         if (status->error < 0)
                 return;
 
-        r = sd_bus_message_append(status->reply, "(" BUS_DISK_TYPE ")",
-                                  clean_text(disk->name, t[0]), clean_text(disk->address, t[1]),
-                                  clean_text(disk->serial, t[2]), clean_text(disk->state, t[3]),
-                                  disk->outstanding, clean_text(disk->detail, t[4]),
-                                  disk->quiet, disk->limit, clean_text(disk->last_act, t[5]),
-                                  clean_text(disk->last_outcome, t[6]), disk->last_ago,
-                                  disk->mounts);
+        r = disk_append(status->reply, disk);
+        if (r >= 0 && status->show) {
+                r = sd_bus_message_open_container(status->reply, SD_BUS_TYPE_ARRAY,
+                                                  "(" BUS_SIGNAL_TYPE ")");
+                status->opened = r >= 0;
+        }
+        if (r < 0)
+                status->error = r;
+}
+
+void bus_signal_add(struct bus_status *status, const struct signal_report *signal) {
+        char t[2][TEXT_MAX];
+        int r;
+
+        assert(status && signal);
+
+        if (status->error < 0)
+                return;
+        assert(status->opened);
+
+        r = sd_bus_message_append(status->reply, "(" BUS_SIGNAL_TYPE ")",
+                                  clean_text(signal->name, t[0]), clean_text(signal->text, t[1]),
+                                  (int) signal->missing);
         if (r < 0)
                 status->error = r;
 }
@@ -114,6 +146,40 @@ static int method_status(sd_bus_message *m, void *userdata, _unused_ sd_bus_erro
 
         status.reply = reply;
         server->ops->status(server->userdata, &status);
+        if (status.error < 0)
+                return status.error;
+
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int reply_no_such_disk(sd_bus_message *m) {
+        return sd_bus_reply_method_errorf(m, BUS_ERROR_NO_SUCH_DISK,
+                                          "no disk of that name is guarded");
+}
+
+static int method_show(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct bus_status status = { .show = true };
+        struct bus_server *server = userdata;
+        const char *disk;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &disk);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+
+        status.reply = reply;
+        r = server->ops->show(server->userdata, disk, &status);
+        if (r == -ENODEV)
+                return reply_no_such_disk(m);
+        if (r < 0)
+                return r;
         if (status.error < 0)
                 return status.error;
 
@@ -171,8 +237,7 @@ static int method_reset(sd_bus_message *m, void *userdata, _unused_ sd_bus_error
         switch (r) {
 
         case -ENODEV:
-                return sd_bus_reply_method_errorf(m, BUS_ERROR_NO_SUCH_DISK,
-                                                  "no disk of that name is guarded");
+                return reply_no_such_disk(m);
 
         case -EBUSY:
         case -EPERM:
@@ -191,6 +256,10 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_RESULT("s", version, "t", dropped,
                                               "a(" BUS_DISK_TYPE ")", disks),
                                 method_status, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Show", SD_BUS_ARGS("s", disk),
+                                SD_BUS_RESULT("(" BUS_DISK_TYPE ")", disk,
+                                              "a(" BUS_SIGNAL_TYPE ")", signals),
+                                method_show, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", disk, "b", force),
                                 SD_BUS_RESULT("s", outcome, "s", text),
                                 method_reset, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -32,6 +32,10 @@ struct bus_ops {
         /* Calls bus_status_add() once for each disk, in the order in which they are to be shown. */
         void (*status)(void *userdata, struct bus_status *status);
 
+        /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal. 0, or
+         * -ENODEV: the client gets NoSuchDisk. */
+        int (*show)(void *userdata, const char *disk, struct bus_status *status);
+
         /* Begins the reset of DISK ("sda", as the client wrote it: it may be any text).
          * Returns 0 when it has begun: then CALL belongs to the daemon, which ends it with
          * bus_call_done(), at once or later.
@@ -68,6 +72,9 @@ static inline void bus_server_freep(struct bus_server **server) {
 /* Adds one disk to the answer. Texts are copied: bytes that are not UTF-8 become '?', each text is
  * cut at 511 bytes, NULL is "". Failure (no memory) is kept in STATUS and told to the client. */
 void bus_status_add(struct bus_status *status, const struct disk_report *disk);
+
+/* Adds one signal to the answer to Show(); texts and failure as above. */
+void bus_signal_add(struct bus_status *status, const struct signal_report *signal);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design
  * section 4 ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when

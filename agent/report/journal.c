@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <string.h>
 
 #include "agent/base/log.h"
 #include "agent/report/journal.h"
@@ -20,22 +21,36 @@ static const struct kind {
         [EVENT_STUCK] = { "stuck", "4d7182461f1d40b1972c38a9f0f861ad", LOG_CRIT },
 };
 
+#define IDENTITY_MAX (DISK_NAME_MAX + DISK_SERIAL_MAX + 64)
+
+/* "sda (0:0:0:0, SERIAL)": what is not known of a disk is left out. */
+static const char *identity(const struct disk_id *disk, char buf[static IDENTITY_MAX]) {
+        bool address = disk->address[0], serial = disk->serial[0], any = address || serial;
+
+        (void) snprintf(buf, IDENTITY_MAX, "%s%s%s%s%s%s", disk->name, any ? " (" : "",
+                        disk->address, address && serial ? ", " : "", disk->serial,
+                        any ? ")" : "");
+        return buf;
+}
+
 void journal_report(const struct event_report *report) {
         const struct kind *kind = kinds + report->kind;
         const struct disk_id *disk = report->disk;
         const struct log_field fields[] = {
                 { "MESSAGE_ID", kind->id },        { "UNHANG_EVENT", kind->name },
-                { "UNHANG_DISK", disk->name },     { "UNHANG_ADDRESS", report->address },
+                { "UNHANG_DISK", disk->name },     { "UNHANG_ADDRESS", disk->address },
                 { "UNHANG_SERIAL", disk->serial }, { "UNHANG_STATE", report->state },
                 { "UNHANG_STEP", report->step },   { "UNHANG_OUTCOME", report->outcome },
+                /* Last, for it is left out when there is none. */
+                { "UNHANG_SYMPTOM", report->symptom },
         };
-        const char *comma = disk->serial[0] ? ", " : "";
+        bool symptom = strcmp(report->symptom, "-") != 0;
+        char buf[IDENTITY_MAX];
 
         assert(report->kind < _EVENT_KIND_MAX);
 
-        log_fields(kind->level, fields, ELEMENTSOF(fields), "%s (%s%s%s): %s", disk->name,
-                   report->address, comma, disk->serial, report->text);
+        log_fields(kind->level, fields, ELEMENTSOF(fields) - (symptom ? 0 : 1), "%s: %s",
+                   identity(disk, buf), report->text);
         if (kind->level <= LOG_WARNING)
-                log_kernel(kind->level, "%s (%s%s%s): %s", disk->name, report->address, comma,
-                           disk->serial, report->text);
+                log_kernel(kind->level, "%s: %s", buf, report->text);
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 /* One structured line for each thing that happens to a disk: fields UNHANG_DISK, UNHANG_ADDRESS,
- * UNHANG_SERIAL, UNHANG_EVENT, UNHANG_STATE, UNHANG_STEP, UNHANG_OUTCOME and a MESSAGE_ID for each
- * event. The line begins with the disk's identity. Never waits and never allocates. */
+ * UNHANG_SERIAL, UNHANG_EVENT, UNHANG_STATE, UNHANG_STEP, UNHANG_OUTCOME, UNHANG_SYMPTOM when there
+ * is one, and a MESSAGE_ID for each event. The line begins with the disk's identity. Never waits
+ * and never allocates. */
 
 #include "include/disk.h"
 
@@ -23,7 +24,7 @@ enum event_kind {
 struct event_report {
         enum event_kind kind;
         const struct disk_id *disk;
-        const char *address; /* "0:0:0:0" */
+        const char *symptom; /* "stalled", ...; "-" when none */
         const char *state, *step, *outcome;
         const char *text;    /* one line */
 };

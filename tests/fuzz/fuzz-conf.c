@@ -36,9 +36,10 @@ static void judge(const struct reading *reading) {
         demand(reading->messages == told + (reading->errors > told));
         demand(reading->policy.warn <= reading->policy.stall);
         for (size_t i = 0; i < CONF_KEYS; i++) {
-                usec_t t = conf_value(&reading->policy, &conf_keys[i]);
+                uint64_t value = conf_value(&reading->policy, &conf_keys[i]);
 
-                demand(t >= conf_keys[i].min && t <= conf_keys[i].max);
+                demand((value >= conf_keys[i].min && value <= conf_keys[i].max) ||
+                       (value == CONF_INFINITY && conf_keys[i].type == CONF_COUNT));
         }
 }
 

@@ -54,13 +54,17 @@ static const struct symptom clear _unused_ = {};
 static const struct symptom held _unused_ = { .held = true, .outstanding = 8 };
 static const struct symptom out _unused_ = { .outstanding = 8, .quiet = 1 };
 static const struct symptom moving _unused_ = { .progress = true, .outstanding = 8 };
+/* The kernel's own recovery, for longer than the limit. */
+static const struct symptom recovering _unused_ = {
+        .kind = SYMPTOM_CONTROLLER_STUCK, .reached = true, .lasts = 60 * S, .held = true,
+};
 static const struct symptom drained _unused_ = { .progress = true, .offline = true };
 
 static inline struct symptom quiet_for(usec_t t) {
         return (struct symptom) {
-                .kind = t >= policy.stall  ? SYMPTOM_STALLED
-                        : t >= policy.warn ? SYMPTOM_SUSPECT
-                                           : SYMPTOM_NONE,
+                .kind = t >= policy.warn ? SYMPTOM_STALLED : SYMPTOM_NONE,
+                .reached = t >= policy.stall,
+                .lasts = t >= policy.warn ? t : 0,
                 .quiet = t,
                 .outstanding = 8,
         };
@@ -74,6 +78,11 @@ static inline bool observe_quiet(struct story *s, usec_t t) {
 
 static inline bool returned(struct story *s, int error) {
         return ladder_returned(&s->ladder, s->ladder.step, error, s->footing, s->now);
+}
+
+/* As an agent that has no act for this disk, or may not now. */
+static inline bool watch_only(struct story *s, const struct symptom *symptom) {
+        return ladder_observe(&s->ladder, &policy, symptom, false, s->footing, s->now);
 }
 
 /* ---- how a story gets somewhere ---- */

@@ -24,6 +24,7 @@
 struct world {
         struct ladder ladder;
         enum footing footing;
+        bool can_act;  /* there are acts for this disk */
         bool offline;  /* the agent has set the disk offline */
         bool given_up; /* the kernel has, by itself */
         bool look_due; /* a reset may have been carried out, and nobody has looked since */
@@ -60,8 +61,10 @@ static inline void print_event(const struct event *e) {
 
         switch (e->kind) {
         case KIND_OBSERVE:
-                print_error("observe%s%s quiet=%us outstanding=%u%s%s", s->held ? " held" : "",
-                            s->progress ? " progress" : "", (unsigned) (s->quiet / S),
+                print_error("observe %s%s%s%s quiet=%us left=%us outstanding=%u%s%s",
+                            symptom_to_string(s->kind), s->reached ? " reached" : "",
+                            s->held ? " held" : "", s->progress ? " progress" : "",
+                            (unsigned) (s->quiet / S), (unsigned) (s->left / S),
                             s->outstanding, e->may_act ? " may-act" : "", e->late ? " late" : "");
                 break;
         case KIND_RETURNED:
@@ -125,7 +128,8 @@ static inline void effect_of_look(struct world *w, const struct policy *policy,
         if (e->symptom.held)
                 return;
         if (w->ladder.state == INCIDENT_SETTLING)
-                w->look_due &= !e->symptom.progress && e->symptom.quiet < policy->settle;
+                w->look_due &= !e->symptom.progress && e->symptom.quiet < policy->settle &&
+                               e->symptom.left < policy->settle;
         if (w->ladder.state == INCIDENT_DRAINING)
                 w->look_due &= !e->symptom.progress && !e->late;
 }
@@ -154,7 +158,8 @@ static inline bool apply(struct world *w, const struct policy *policy, const str
                         return false;
                 effect_of_look(w, policy, e);
                 symptom.offline = is_offline(w);
-                *ret_changed = ladder_observe(l, policy, &symptom, e->may_act, w->footing,
+                *ret_changed = ladder_observe(l, policy, &symptom, e->may_act && w->can_act,
+                                              w->footing,
                                               e->late ? l->deadline : NOW);
                 break;
         case KIND_RETURNED:
@@ -165,6 +170,8 @@ static inline bool apply(struct world *w, const struct policy *policy, const str
                 *ret_changed = ladder_returned(l, e->step, e->error, w->footing, NOW);
                 break;
         case KIND_REQUEST:
+                if (!w->can_act)
+                        return false; /* the agent answers that there is no reset for it */
                 *ret_changed = ladder_request(l, NOW) == 0;
                 break;
         case KIND_SHIFT:

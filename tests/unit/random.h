@@ -18,5 +18,7 @@ static inline uint64_t random_u64(struct random *random) {
 
 /* From MIN to MAX, both included. */
 static inline uint64_t random_between(struct random *random, uint64_t min, uint64_t max) {
-        return min + random_u64(random) % (max - min + 1);
+        uint64_t n = max - min + 1;
+
+        return n > 0 ? min + random_u64(random) % n : random_u64(random);
 }

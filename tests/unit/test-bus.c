@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -48,21 +49,37 @@ static char long_text[2001];
 
 static const struct disk_report disks[] = {
         {
-                .name = "sda", .address = "0:0:0:0", .serial = "VUSCSI0", .state = "settling",
-                .outstanding = 32, .detail = "32 requests in flight, reset done, waiting for them",
+                .name = "sda", .driver = "virtio_scsi", .address = "0:0:0:0", .serial = "VUSCSI0",
+                .state = "settling", .symptom = "stalled", .outstanding = 32,
+                .detail = "32 requests in flight, reset done, waiting for them",
                 .quiet = 0, .limit = 120 * USEC_PER_SEC, .last_act = "lun-reset",
                 .last_outcome = "-", .last_ago = 3 * USEC_PER_SEC + 7, .mounts = 1,
         },
         {
-                .name = "sdb", .address = "0:0:1:0", .serial = HOSTILE_GOOD, .state = "healthy",
-                .detail = "", .limit = 120 * USEC_PER_SEC, .last_act = "-", .last_outcome = "-",
+                .name = "sdb", .driver = HOSTILE_GOOD, .address = "0:0:1:0",
+                .serial = HOSTILE_GOOD, .state = "healthy", .symptom = "-", .detail = "",
+                .limit = 120 * USEC_PER_SEC, .last_act = "-", .last_outcome = "-",
                 .last_ago = USEC_INFINITY,
         },
         {
-                .name = "sdc", .address = "2:0:1:16383", .serial = HOSTILE_BAD, .state = "failed",
+                .name = "sdc", .driver = HOSTILE_BAD, .address = "2:0:1:16383",
+                .serial = HOSTILE_BAD, .state = "failed", .symptom = HOSTILE_BAD,
                 .detail = long_text, .quiet = USEC_PER_SEC + 1, .limit = USEC_INFINITY,
                 .last_act = NULL, .last_outcome = NULL, .last_ago = USEC_INFINITY, .mounts = 2,
         },
+};
+
+static const struct signal_report signals[] = {
+        { "stat", "completions and requests in flight", false },
+        { "device_busy", "commands out, those that are no reads or writes included", false },
+        { "iotmo_cnt", "not there before kernel 6.1: a timer that the driver starts again cannot "
+                       "be seen to run out", true },
+};
+
+static const struct signal_report hostile_signals[] = {
+        { HOSTILE_BAD, HOSTILE_GOOD, true },
+        { NULL, long_text, false },
+        { "\"},{\"", "\n\t\\", true },
 };
 
 /* The server. */
@@ -74,6 +91,25 @@ static uint64_t fake_dropped(_unused_ void *userdata) {
 static void fake_status(_unused_ void *userdata, struct bus_status *status) {
         for (size_t i = 0; i < ELEMENTSOF(disks); i++)
                 bus_status_add(status, &disks[i]);
+}
+
+/* Whatever a daemon could do wrong, and what it must be able to do. */
+static int fake_show(_unused_ void *userdata, const char *disk, struct bus_status *status) {
+        if (strcmp(disk, "nothing") == 0)
+                return 0;
+        if (strcmp(disk, "broken") == 0)
+                return -EIO;
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++) {
+                const struct signal_report *s = i == 0 ? signals : hostile_signals;
+
+                if (strcmp(disk, disks[i].name) != 0 && strcmp(disk, "vanishing") != 0)
+                        continue;
+                bus_status_add(status, &disks[i]);
+                for (size_t j = 0; i < 2 && j < 3; j++)
+                        bus_signal_add(status, &s[j]);
+                return strcmp(disk, "vanishing") == 0 ? -ENODEV : 0;
+        }
+        return -ENODEV;
 }
 
 static int on_later(_unused_ sd_event_source *s, _unused_ uint64_t now, void *userdata) {
@@ -116,6 +152,7 @@ static int fake_reset(void *userdata, const char *disk, bool force, struct bus_c
 static const struct bus_ops ops = {
         .dropped = fake_dropped,
         .status = fake_status,
+        .show = fake_show,
         .reset = fake_reset,
 };
 
@@ -232,9 +269,11 @@ static void test_status(void **state) {
 
         d = status.disks;
         assert_string_equal(d[0].name, "sda");
+        assert_string_equal(d[0].driver, "virtio_scsi");
         assert_string_equal(d[0].address, "0:0:0:0");
         assert_string_equal(d[0].serial, "VUSCSI0");
         assert_string_equal(d[0].state, "settling");
+        assert_string_equal(d[0].symptom, "stalled");
         assert_int_equal(d[0].outstanding, 32);
         assert_string_equal(d[0].detail, disks[0].detail);
         assert_true(d[0].quiet == 0 && d[0].limit == disks[0].limit);
@@ -243,10 +282,13 @@ static void test_status(void **state) {
         assert_true(d[0].last_ago == disks[0].last_ago);
         assert_int_equal(d[0].mounts, 1);
 
+        assert_string_equal(d[1].driver, HOSTILE_GOOD);
         assert_string_equal(d[1].serial, HOSTILE_GOOD);
         assert_true(d[1].last_ago == USEC_INFINITY);
 
+        assert_string_equal(d[2].driver, HOSTILE_BAD_CLEAN);
         assert_string_equal(d[2].serial, HOSTILE_BAD_CLEAN);
+        assert_string_equal(d[2].symptom, HOSTILE_BAD_CLEAN);
         assert_int_equal(strlen(d[2].detail), 509);
         assert_string_equal(d[2].last_act, "");
         assert_true(d[2].limit == USEC_INFINITY);
@@ -265,6 +307,55 @@ static void test_select(void **state) {
         assert_string_equal(status.disks[1].name, "sdc");
         assert_string_equal(client_status_select(&status, wrong, 2), "sdq");
         assert_int_equal(status.n_disks, 1);
+}
+
+static void test_show(void **state) {
+        _cleanup_(client_show_done) struct client_show show = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        assert_int_equal(client_show(c, "sda", TIMEOUT, &show), 0);
+        assert_string_equal(show.disk.name, "sda");
+        assert_string_equal(show.disk.driver, "virtio_scsi");
+        assert_string_equal(show.disk.symptom, "stalled");
+        assert_string_equal(show.disk.detail, disks[0].detail);
+        assert_true(show.disk.last_ago == disks[0].last_ago);
+        assert_int_equal(show.disk.mounts, 1);
+        assert_int_equal(show.n_signals, ELEMENTSOF(signals));
+        for (size_t i = 0; i < show.n_signals; i++) {
+                assert_string_equal(show.signals[i].name, signals[i].name);
+                assert_string_equal(show.signals[i].text, signals[i].text);
+                assert_int_equal(show.signals[i].missing, signals[i].missing);
+        }
+        client_show_done(&show);
+
+        assert_int_equal(client_show(c, "sdb", TIMEOUT, &show), 0);
+        assert_int_equal(show.n_signals, ELEMENTSOF(hostile_signals));
+        assert_string_equal(show.signals[0].name, HOSTILE_BAD_CLEAN);
+        assert_string_equal(show.signals[0].text, HOSTILE_GOOD);
+        assert_string_equal(show.signals[1].name, "");
+        assert_int_equal(strlen(show.signals[1].text), 509);
+        assert_string_equal(show.signals[2].text, "\n\t\\");
+        client_show_done(&show);
+
+        assert_int_equal(client_show(c, "sdc", TIMEOUT, &show), 0);
+        assert_string_equal(show.disk.serial, HOSTILE_BAD_CLEAN);
+        assert_int_equal(show.n_signals, 0);
+}
+
+static void test_show_errors(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        struct client_show show = {};
+
+        assert_int_equal(client_show(c, "sdq", TIMEOUT, &show), -ENODEV);
+        assert_int_equal(client_show(c, "", TIMEOUT, &show), -ENODEV);
+        assert_int_equal(client_show(c, "%s%n", TIMEOUT, &show), -ENODEV);
+        /* Half an answer that was begun is not sent. */
+        assert_int_equal(client_show(c, "vanishing", TIMEOUT, &show), -ENODEV);
+        assert_int_equal(client_show(c, "nothing", TIMEOUT, &show), -EPROTO);
+        assert_int_equal(client_show(c, "broken", TIMEOUT, &show), -EIO);
+        assert_int_equal(client_show(c, "\377", TIMEOUT, &show), -EINVAL);
+        assert_null(show.answer);
+        check_alive(*state);
 }
 
 static void check_reset(struct client *c, const char *disk, bool force, int verdict,
@@ -473,11 +564,13 @@ static void put_field(struct call *c, uint8_t code, char type, const char *value
                 put_string(c, value);
 }
 
-/* A D-Bus method call as it goes over the wire, with a disk and "force" if DISK is given. */
+/* A D-Bus method call as it goes over the wire, with a disk if DISK is given, and for Reset with
+ * "force". */
 static struct call marshal(uint32_t serial, const char *interface, const char *member,
                            const char *disk) {
         struct call c = {};
-        uint32_t n_body = disk ? (uint32_t) (4 + strlen(disk) + 1 + 3) / 4 * 4 + 4 : 0, n_fields;
+        bool force = strcmp(member, "Reset") == 0;
+        uint32_t n_body = disk ? 4 + (uint32_t) strlen(disk) + 1 : 0, n_fields;
         const uint8_t head[] = {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
                 'l',
@@ -487,6 +580,8 @@ static struct call marshal(uint32_t serial, const char *interface, const char *m
                 1, 0, 1,
         };
 
+        if (disk && force)
+                n_body = (n_body + 3) / 4 * 4 + 4;
         put(&c, head, sizeof(head));
         put_u32(&c, n_body);
         put_u32(&c, serial);
@@ -495,13 +590,14 @@ static struct call marshal(uint32_t serial, const char *interface, const char *m
         put_field(&c, 2, 's', interface);
         put_field(&c, 3, 's', member);
         if (disk)
-                put_field(&c, 8, 'g', "sb");
+                put_field(&c, 8, 'g', force ? "sb" : "s");
         n_fields = (uint32_t) c.n - 16;
         memcpy(c.bytes + 12, &n_fields, sizeof(n_fields));
         put_padding(&c, 8);
         if (disk) {
                 put_string(&c, disk);
-                put_u32(&c, 1);
+                if (force)
+                        put_u32(&c, 1);
         }
         return c;
 }
@@ -570,28 +666,93 @@ static void test_garbage(void **state) {
         check_alive(*state);
 }
 
-/* Every message there is, cut off and with each byte damaged. */
-static void test_damaged_calls(void **state) {
-        struct call good = marshal(1, BUS_INTERFACE, "Reset", "sda");
+/* A daemon that answers one call with no disk, but signals: none. */
+static void answer_diskless(int listener) {
+        int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        static const char ok[] =
+                "DATA\r\nOK 0123456789abcdef0123456789abcdef\r\nAGREE_UNIX_FD\r\n";
+        static const uint8_t head[] = {
+                __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 'l' : 'B', 2, 1, 1,
+        };
+        static const uint8_t reply_serial[] = { 5, 1, 'u', 0 };
+        uint32_t n_fields;
+        char buf[4096];
+        struct call c = {};
+
+        put(&c, head, sizeof(head));
+        put_u32(&c, 8); /* body */
+        put_u32(&c, 1); /* its own serial */
+        put_u32(&c, 0);
+        put(&c, reply_serial, sizeof(reply_serial));
+        put_u32(&c, 1); /* the client's first */
+        put_field(&c, 8, 'g', "a(ssb)");
+        n_fields = (uint32_t) c.n - 16;
+        memcpy(c.bytes + 12, &n_fields, sizeof(n_fields));
+        put_padding(&c, 8);
+        put_u32(&c, 0); /* the array's length */
+        put_padding(&c, 8);
+
+        /* What it begins with, then the call; it sends no call before it has seen "OK". */
+        if (read(fd, buf, sizeof(buf)) > 0 && write(fd, ok, strlen(ok)) > 0 &&
+            read(fd, buf, sizeof(buf)) > 0 && write(fd, c.bytes, c.n) > 0)
+                (void) !read(fd, buf, sizeof(buf));
+        _exit(0);
+}
+
+static void test_diskless_answer(void **state) {
+        const struct world *w = *state;
+        struct sockaddr_un address = { .sun_family = AF_UNIX };
+        struct client_show show = {};
+        struct client *c = NULL;
+        pid_t pid;
+        int fd;
+
+        (void) snprintf(address.sun_path, sizeof(address.sun_path), "%s/other", w->dir);
+        fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (struct sockaddr *) &address, sizeof(address)), 0);
+        assert_int_equal(listen(fd, 1), 0);
+        fflush(NULL);
+        pid = fork();
+        if (pid == 0)
+                answer_diskless(fd);
+
+        assert_int_equal(client_connect(address.sun_path, TIMEOUT, &c), 0);
+        assert_int_equal(client_show(c, "sda", TIMEOUT, &show), -EPROTO);
+        assert_null(show.answer);
+        c = client_free(c);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        close(fd);
+        unlink(address.sun_path);
+}
+
+static void send_damaged(const struct world *w, const char *member) {
+        struct call good = marshal(1, BUS_INTERFACE, member, "sda");
 
         for (size_t i = 0; i < good.n; i++) {
                 struct call call = good;
-                int fd = raw_authenticate(*state);
+                int fd = raw_authenticate(w);
 
                 call.bytes[i] ^= (uint8_t) (1 + i % 255);
                 raw_send(fd, call.bytes, i % 3 == 0 ? i : call.n);
                 close(fd);
         }
-        check_alive(*state);
+        check_alive(w);
+}
+
+/* Every message there is, cut off and with each byte damaged. */
+static void test_damaged_calls(void **state) {
+        send_damaged(*state, "Reset");
+        send_damaged(*state, "Show");
 }
 
 /* Asks on and on and never reads: must be dropped, whoever would have answered. */
-static void flood(const struct world *w, const char *interface, const char *member) {
+static void flood(const struct world *w, const char *interface, const char *member,
+                  const char *disk) {
         int fd = raw_authenticate(w);
         bool dropped = false;
 
         for (uint32_t i = 1; !dropped && i < 200000; i++) {
-                struct call call = marshal(i, interface, member, NULL);
+                struct call call = marshal(i, interface, member, disk);
                 struct pollfd p = { .fd = fd, .events = POLLOUT };
 
                 assert_int_equal(poll(&p, 1, 10000), 1);
@@ -603,9 +764,11 @@ static void flood(const struct world *w, const char *interface, const char *memb
 }
 
 static void test_flood(void **state) {
-        flood(*state, BUS_INTERFACE, "Status");
-        flood(*state, "org.freedesktop.DBus.Peer", "Ping");
-        flood(*state, BUS_INTERFACE, "NoSuchMethod");
+        flood(*state, BUS_INTERFACE, "Status", NULL);
+        flood(*state, BUS_INTERFACE, "Show", "sda");
+        flood(*state, BUS_INTERFACE, "Show", "sdq");
+        flood(*state, "org.freedesktop.DBus.Peer", "Ping", NULL);
+        flood(*state, BUS_INTERFACE, "NoSuchMethod", NULL);
 }
 
 static void test_not_root(void **state) {
@@ -669,8 +832,10 @@ static void test_server_new(void **state) {
 static struct disk_report example(size_t i) {
         struct disk_report d = disks[i];
 
-        if (i == 1)
+        if (i == 1) {
+                d.driver = "virtio_scsi";
                 d.serial = "VUSCSI1";
+        }
         return d;
 }
 
@@ -712,6 +877,7 @@ static void test_table_colour(_unused_ void **state) {
         d[0].detail = "";
         d[0].last_outcome = "recovered";
         d[2].state = "of tomorrow";
+        d[2].address = "";
         text = print_table(d, 3, true);
         assert_string_equal(text,
                 "DISK  ADDRESS  SERIAL   STATE        IN FLIGHT  QUIET  LIMIT  MOUNTS  LAST ACT\n"
@@ -719,7 +885,7 @@ static void test_table_colour(_unused_ void **state) {
                 "       lun-reset: recovered, 3s ago\n"
                 "sdb   0:0:1:0  VUSCSI1  \033[0;32mhealthy\033[0m      0          0      2min   0"
                 "       -\n"
-                "sdb   0:0:1:0  VUSCSI1  \033[0;1;31mof tomorrow\033[0m  0          0      2min   0"
+                "sdb   -        VUSCSI1  \033[0;1;31mof tomorrow\033[0m  0          0      2min   0"
                 "       -\n");
         assert_true(disk_healthy(&d[1]));
         assert_false(disk_healthy(&d[0]));
@@ -772,6 +938,150 @@ static void test_question(_unused_ void **state) {
         check_question(&d, "LUN reset of sda (13:0:0:1), 1 request in flight, no sign of a hang. "
                            "0 mounted filesystems. All disks of SCSI host 13 wait until it has "
                            "returned.");
+        d.address = "nvme0";
+        check_question(&d, "LUN reset of sda (nvme0), 1 request in flight, no sign of a hang. "
+                           "0 mounted filesystems.");
+}
+
+static void check_disk(const struct disk_report *d, const struct signal_report *s, size_t n,
+                       bool colour, size_t width, const char *expected) {
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        table_print_disk(f, d, s, n, colour, width);
+        fclose(f);
+        assert_string_equal(text, expected);
+}
+
+/* sda with its signals, on no terminal. */
+static const char shown[] =
+        "sda  virtio_scsi 0:0:0:0, serial VUSCSI0\n"
+        "  state      settling: 32 requests in flight, reset done, waiting for them\n"
+        "  symptom    stalled\n"
+        "  in flight  32\n"
+        "  limit      2min\n"
+        "  last act   lun-reset, 3s ago\n"
+        "  mounts     1\n"
+        "  seen through\n"
+        "    stat           completions and requests in flight\n"
+        "    device_busy    commands out, those that are no reads or writes included\n"
+        "    iotmo_cnt    ! not there before kernel 6.1: a timer that the driver starts "
+        "again cannot be seen to run out\n";
+
+static void test_disk(_unused_ void **state) {
+        struct disk_report d = example(0);
+
+        check_disk(&d, signals, 3, false, 0, shown);
+
+        /* What there is not is not shown; what the state says already is not said again. */
+        d = example(1);
+        d.state = "stuck";
+        d.detail = "stuck: the device keeps 2 requests";
+        d.quiet = 90 * USEC_PER_SEC + 5;
+        d.limit = USEC_INFINITY;
+        check_disk(&d, NULL, 0, true, 0,
+                "sdb  virtio_scsi 0:0:1:0, serial VUSCSI1\n"
+                "  state      \033[0;1;31mstuck\033[0m: the device keeps 2 requests\n"
+                "  in flight  0\n"
+                "  quiet      1min 30s\n"
+                "  limit      infinity\n"
+                "  last act   none so far\n"
+                "  mounts     0\n");
+        d.driver = d.serial = d.detail = "";
+        d.address = "nvme0";
+        d.quiet = 0;
+        d.last_act = "lun-reset";
+        d.last_outcome = "recovered";
+        d.last_ago = 3 * USEC_PER_MINUTE;
+        check_disk(&d, &signals[1], 2, true, 80,
+                "sdb  nvme0\n"
+                "  state      \033[0;1;31mstuck\033[0m\n"
+                "  in flight  0\n"
+                "  limit      infinity\n"
+                "  last act   lun-reset: recovered, 3min ago\n"
+                "  mounts     0\n"
+                "  seen through\n"
+                "    device_busy    commands out, those that are no reads or writes included\n"
+                "    iotmo_cnt    \033[0;1;33m! not there before kernel 6.1: a timer that the "
+                "driver starts\n"
+                "                   again cannot be seen to run out\033[0m\n");
+}
+
+/* Lines end before the edge, however narrow, and nothing of the text is lost. */
+static void test_disk_wrapped(_unused_ void **state) {
+        struct signal_report s = { "\303\251", "ab  \303\251\303\251 c dddddddddd  e ", false };
+        struct disk_report d = example(1);
+
+        d.state = "failing";
+        d.detail = "12345 6789 1 \033 23456789";
+        for (size_t width = 1; width < 10; width++)
+                check_disk(&d, &s, 1, false, width,
+                        "sdb  virtio_scsi 0:0:1:0, serial VUSCSI1\n"
+                        "  state      failing: 12345\n"
+                        "             6789\n"
+                        "             1\n"
+                        "             ?\n"
+                        "             23456789\n"
+                        "  in flight  0\n"
+                        "  limit      2min\n"
+                        "  last act   none so far\n"
+                        "  mounts     0\n"
+                        "  seen through\n"
+                        "    \303\251    ab\n"
+                        "         \303\251\303\251\n"
+                        "         c\n"
+                        "         dddddddddd\n"
+                        "         e\n"
+                        "         \n");
+        /* What counts is characters, not bytes. */
+        check_disk(&d, &s, 1, false, 16,
+                "sdb  virtio_scsi 0:0:1:0, serial VUSCSI1\n"
+                "  state      failing: 12345\n"
+                "             6789\n"
+                "             1 ?\n"
+                "             23456789\n"
+                "  in flight  0\n"
+                "  limit      2min\n"
+                "  last act   none so far\n"
+                "  mounts     0\n"
+                "  seen through\n"
+                "    \303\251    ab  \303\251\303\251\n"
+                "         c\n"
+                "         dddddddddd\n"
+                "         e \n");
+        check_disk(&d, &s, 1, false, 27,
+                "sdb  virtio_scsi 0:0:1:0, serial VUSCSI1\n"
+                "  state      failing: 12345\n"
+                "             6789 1 ?\n"
+                "             23456789\n"
+                "  in flight  0\n"
+                "  limit      2min\n"
+                "  last act   none so far\n"
+                "  mounts     0\n"
+                "  seen through\n"
+                "    \303\251    ab  \303\251\303\251 c\n"
+                "         dddddddddd  e \n");
+}
+
+static void test_disk_hostile(_unused_ void **state) {
+        struct signal_report s = { "a\nb", "\033[2J\200", true };
+        struct disk_report d = example(1);
+
+        d.driver = d.address = d.serial = d.symptom = "\033[31m\n";
+        d.state = d.detail = "\302\233\n";
+        d.last_act = d.last_outcome = "\r";
+        d.last_ago = 0;
+        check_disk(&d, &s, 1, false, 80,
+                "sdb  ?[31m? ?[31m?, serial ?[31m?\n"
+                "  state      ??: ??\n"
+                "  symptom    ?[31m?\n"
+                "  in flight  0\n"
+                "  limit      2min\n"
+                "  last act   ?: ?, 0 ago\n"
+                "  mounts     0\n"
+                "  seen through\n"
+                "    a?b  ! ?[2J?\n");
 }
 
 static void test_json(_unused_ void **state) {
@@ -791,13 +1101,15 @@ static void test_json(_unused_ void **state) {
         fclose(f);
         assert_string_equal(text,
                 "{\"version\":\"0.1\\\"\",\"dropped\":7,\"disks\":[\n"
-                "{\"name\":\"sda\",\"address\":\"0:0:0:0\",\"serial\":\"VUSCSI0\","
-                "\"state\":\"settling\",\"healthy\":false,\"in_flight\":32,"
+                "{\"name\":\"sda\",\"driver\":\"virtio_scsi\",\"address\":\"0:0:0:0\","
+                "\"serial\":\"VUSCSI0\","
+                "\"state\":\"settling\",\"healthy\":false,\"in_flight\":32,\"symptom\":\"stalled\","
                 "\"detail\":\"32 requests in flight, reset done, waiting for them\","
                 "\"quiet_usec\":0,\"limit_usec\":120000000,\"last_act\":\"lun-reset\","
                 "\"last_outcome\":null,\"last_ago_usec\":3000007,\"mounts\":1},\n"
-                "{\"name\":\"sdb\",\"address\":\"0:0:1:0\",\"serial\":\"VUSCSI1\","
-                "\"state\":\"healthy\",\"healthy\":true,\"in_flight\":0,\"detail\":\"\","
+                "{\"name\":\"sdb\",\"driver\":\"virtio_scsi\",\"address\":\"0:0:1:0\","
+                "\"serial\":\"VUSCSI1\",\"state\":\"healthy\",\"healthy\":true,\"in_flight\":0,"
+                "\"symptom\":null,\"detail\":\"\","
                 "\"quiet_usec\":0,\"limit_usec\":null,\"last_act\":null,\"last_outcome\":null,"
                 "\"last_ago_usec\":null,\"mounts\":0}\n"
                 "]}\n"
@@ -833,6 +1145,106 @@ static void test_json_string(_unused_ void **state) {
                 if (i != '"' && i != '\\')
                         check_json_string((const char[]) { (char) i, 0 }, expected);
         }
+}
+
+/* Reads one JSON value at P, as strictly as RFC 8259 wants it; returns its end, NULL if it is
+ * none. */
+static const char *json_end(const char *p);
+
+static const char *json_string_end(const char *p) {
+        if (*p++ != '"')
+                return NULL;
+        while (*p != '"') {
+                size_t n = bus_char_length(p);
+
+                if (*p == '\\') {
+                        if (!p[1] || !strchr("\"\\/bfnrtu", p[1]))
+                                return NULL;
+                        if (p[1] == 'u' && strspn(p + 2, "0123456789abcdefABCDEF") < 4)
+                                return NULL;
+                        n = p[1] == 'u' ? 6 : 2;
+                } else if (n == 0 || (unsigned char) *p < 0x20)
+                        return NULL;
+                p += n;
+        }
+        return p + 1;
+}
+
+static const char *json_members_end(const char *p, char end, bool keys) {
+        p += 1 + strspn(p + 1, " \n");
+        if (*p == end)
+                return p + 1;
+        for (;;) {
+                if (keys) {
+                        p = json_string_end(p);
+                        if (!p || *p++ != ':')
+                                return NULL;
+                }
+                p = json_end(p);
+                if (!p)
+                        return NULL;
+                p += strspn(p, " \n");
+                if (*p == end)
+                        return p + 1;
+                if (*p++ != ',')
+                        return NULL;
+                p += strspn(p, " \n");
+        }
+}
+
+static const char *json_end(const char *p) {
+        static const char *const words[] = { "true", "false", "null" };
+        size_t n = strspn(p, "0123456789");
+
+        if (*p == '{')
+                return json_members_end(p, '}', true);
+        if (*p == '[')
+                return json_members_end(p, ']', false);
+        if (*p == '"')
+                return json_string_end(p);
+        for (size_t i = 0; i < ELEMENTSOF(words); i++)
+                if (strncmp(p, words[i], strlen(words[i])) == 0)
+                        return p + strlen(words[i]);
+        return n > 0 && (n == 1 || *p != '0') ? p + n : NULL;
+}
+
+static void check_json(const char *text) {
+        const char *end = json_end(text);
+
+        assert_non_null(end);
+        assert_string_equal(end, "\n");
+}
+
+static void test_json_disk(_unused_ void **state) {
+        struct signal_report bad = { HOSTILE_BAD, HOSTILE_GOOD "\"", true };
+        struct disk_report d = example(0);
+        _cleanup_free_ char *text = NULL, *hostile = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        json_print_disk(f, &d, &signals[1], 2);
+        fclose(f);
+        assert_string_equal(text,
+                "{\"name\":\"sda\",\"driver\":\"virtio_scsi\",\"address\":\"0:0:0:0\","
+                "\"serial\":\"VUSCSI0\",\"state\":\"settling\",\"healthy\":false,"
+                "\"in_flight\":32,\"symptom\":\"stalled\","
+                "\"detail\":\"32 requests in flight, reset done, waiting for them\","
+                "\"quiet_usec\":0,\"limit_usec\":120000000,\"last_act\":\"lun-reset\","
+                "\"last_outcome\":null,\"last_ago_usec\":3000007,\"mounts\":1,\"signals\":[\n"
+                "{\"name\":\"device_busy\","
+                "\"text\":\"commands out, those that are no reads or writes included\","
+                "\"missing\":false},\n"
+                "{\"name\":\"iotmo_cnt\",\"text\":\"not there before kernel 6.1: a timer that the "
+                "driver starts again cannot be seen to run out\",\"missing\":true}\n"
+                "]}\n");
+        check_json(text);
+
+        d = disks[1];
+        d.name = d.address = d.state = d.symptom = d.detail = d.last_act = HOSTILE_GOOD HOSTILE_BAD;
+        f = open_memstream(&hostile, &size);
+        json_print_disk(f, &d, &bad, 1);
+        fclose(f);
+        check_json(hostile);
 }
 
 /* The commands, with what they write and exit with. */
@@ -873,6 +1285,8 @@ static void check_status(const char *socket, bool json, char **names, size_t n, 
         run_close(&r);
         if (out)
                 assert_string_equal(r.out, out);
+        if (json && *r.out)
+                check_json(r.out);
         assert_string_equal(r.err, err);
 }
 
@@ -903,6 +1317,88 @@ static void test_verb_status(void **state) {
         check_status(path, true, NULL, 0, VERB_NOT_RUNNING, "", err);
 }
 
+static void check_show(const char *socket, bool json, const char *disk, int result,
+                       const char *out, const char *err) {
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        r.context.json = json;
+        assert_int_equal(verb_show(&r.context, (char *[]) { (char *) disk }, 1), result);
+        run_close(&r);
+        if (out)
+                assert_string_equal(r.out, out);
+        if (json && *r.out)
+                check_json(r.out);
+        assert_string_equal(r.err, err);
+}
+
+static void test_verb_show(void **state) {
+        struct world *w = *state;
+        char path[128], err[512];
+
+        check_show(w->socket, false, "sda", VERB_UNHEALTHY, shown, "");
+        check_show(w->socket, true, "/dev/sda", VERB_UNHEALTHY, NULL, "");
+        check_show(w->socket, false, "/dev/sdb", VERB_OK, NULL, "");
+        check_show(w->socket, true, "sdb", VERB_OK, NULL, "");
+        check_show(w->socket, true, "sdc", VERB_UNHEALTHY, NULL, "");
+        check_show(w->socket, true, "sdq", VERB_ERROR, "", "unhang: no disk sdq is guarded\n");
+        check_show(w->socket, false, "/dev/disk/x", VERB_USAGE, "",
+                   "unhang: '/dev/disk/x' is no disk: give its kernel name, such as sda or "
+                   "/dev/sda\n");
+
+        (void) snprintf(path, sizeof(path), "%s/absent", w->dir);
+        (void) snprintf(err, sizeof(err),
+                        "unhang: unhangd is not running (no answer on %s: No such file or "
+                        "directory). Start it with: systemctl start unhangd\n",
+                        path);
+        check_show(path, true, "sda", VERB_NOT_RUNNING, "", err);
+}
+
+/* Whether the terminal of so many COLUMNS shows TEXT, as a part of what is said of sda. */
+static void check_on_terminal(const char *socket, unsigned short columns, const char *text) {
+        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        struct winsize size = { .ws_row = 25, .ws_col = columns };
+        _cleanup_(run_done) struct run r;
+        char seen[4096] = "";
+        size_t n = 0;
+
+        run_begin(&r, socket);
+        fclose(r.context.out);
+        assert_true(terminal >= 0);
+        assert_int_equal(grantpt(terminal), 0);
+        assert_int_equal(unlockpt(terminal), 0);
+        assert_int_equal(ioctl(terminal, TIOCSWINSZ, &size), 0);
+        r.context.out = fdopen(open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC), "w");
+        assert_non_null(r.context.out);
+
+        assert_int_equal(verb_show(&r.context, (char *[]) { (char *) "sda" }, 1), VERB_UNHEALTHY);
+        run_close(&r);
+        /* Until its other end says that it is closed, with EIO. */
+        for (ssize_t k = 0; k >= 0 && n < sizeof(seen) - 1; n += (size_t) MAX(k, 0))
+                k = read(terminal, seen + n, sizeof(seen) - 1 - n);
+        close(terminal);
+        assert_non_null(strstr(seen, text));
+}
+
+/* A serial console knows no size. */
+static void test_verb_show_terminal(void **state) {
+        struct world *w = *state;
+
+        setenv("NO_COLOR", "1", true);
+        check_on_terminal(w->socket, 40, "  state      settling: 32 requests in\r\n"
+                                         "             flight, reset done, waiting\r\n"
+                                         "             for them\r\n");
+        check_on_terminal(w->socket, 0, "! not there before kernel 6.1: a timer that the driver "
+                                        "starts\r\n                   again cannot");
+        setenv("NO_COLOR", "", true);
+        setenv("TERM", "linux", true);
+        check_on_terminal(w->socket, 200, "\033[0;1;33msettling\033[0m: 32");
+        check_on_terminal(w->socket, 200, "\033[0;1;33m! not there before");
+        setenv("TERM", "dumb", true);
+        check_on_terminal(w->socket, 200, "! not there before kernel 6.1: a timer that the driver "
+                                          "starts again cannot be seen to run out\r\n");
+}
+
 static void check_verb_reset(const char *socket, const char *disk, bool force, int result,
                              const char *out, const char *err) {
         _cleanup_(run_done) struct run r;
@@ -910,7 +1406,7 @@ static void check_verb_reset(const char *socket, const char *disk, bool force, i
         run_begin(&r, socket);
         r.context.yes = true;
         r.context.force = force;
-        assert_int_equal(verb_reset(&r.context, disk), result);
+        assert_int_equal(verb_reset(&r.context, (char *[]) { (char *) disk }, 1), result);
         run_close(&r);
         assert_string_equal(r.out, out);
         assert_string_equal(r.err, err);
@@ -938,7 +1434,7 @@ static void test_verb_reset_no_terminal(void **state) {
         _cleanup_(run_done) struct run r;
 
         run_begin(&r, w->socket);
-        assert_int_equal(verb_reset(&r.context, "sda"), VERB_ERROR);
+        assert_int_equal(verb_reset(&r.context, (char *[]) { (char *) "sda" }, 1), VERB_ERROR);
         run_close(&r);
         assert_string_equal(r.out, "");
         assert_string_equal(r.err, "unhang: sda is not reset without a yes, and there is no "
@@ -959,7 +1455,7 @@ static void check_answer(const char *socket, const char *answer, int result, con
         assert_non_null(r.context.in);
         assert_int_equal(write(terminal, answer, strlen(answer)), strlen(answer));
 
-        assert_int_equal(verb_reset(&r.context, "sda"), result);
+        assert_int_equal(verb_reset(&r.context, (char *[]) { (char *) "sda" }, 1), result);
         run_close(&r);
         close(terminal);
         assert_string_equal(r.out, out);
@@ -987,6 +1483,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 WITH_SERVER(test_status),
                 WITH_SERVER(test_select),
+                WITH_SERVER(test_show),
+                WITH_SERVER(test_show_errors),
                 WITH_SERVER(test_reset),
                 WITH_SERVER(test_reset_timeout),
                 WITH_SERVER(test_daemon_goes_away),
@@ -995,6 +1493,7 @@ int main(void) {
                 WITH_SERVER(test_gone_before_the_answer),
                 WITH_SERVER(test_too_many_resets),
                 WITH_SERVER(test_garbage),
+                WITH_SERVER(test_diskless_answer),
                 WITH_SERVER(test_damaged_calls),
                 WITH_SERVER(test_flood),
                 WITH_SERVER(test_not_root),
@@ -1003,9 +1502,15 @@ int main(void) {
                 cmocka_unit_test(test_table_colour),
                 cmocka_unit_test(test_table_hostile),
                 cmocka_unit_test(test_question),
+                cmocka_unit_test(test_disk),
+                cmocka_unit_test(test_disk_wrapped),
+                cmocka_unit_test(test_disk_hostile),
                 cmocka_unit_test(test_json),
+                cmocka_unit_test(test_json_disk),
                 cmocka_unit_test(test_json_string),
                 WITH_SERVER(test_verb_status),
+                WITH_SERVER(test_verb_show),
+                WITH_SERVER(test_verb_show_terminal),
                 WITH_SERVER(test_verb_reset),
                 WITH_SERVER(test_verb_reset_no_terminal),
                 WITH_SERVER(test_verb_reset_asks),

@@ -16,6 +16,15 @@
 #include "agent/base/time-util.h"
 #include "agent/conf.h"
 
+static const struct policy defaults = {
+        .warn = 30 * USEC_PER_SEC,
+        .stall = 120 * USEC_PER_SEC,
+        .inflight_limit = UINT64_MAX,
+        .inflight = 600 * USEC_PER_SEC,
+        .settle = 30 * USEC_PER_SEC,
+        .iostats = 1,
+};
+
 /* What one reading gave: the messages, one to a line, and the policy. */
 struct reading {
         struct policy policy;
@@ -55,14 +64,22 @@ static struct reading read_path(const char *path) {
         return reading;
 }
 
+static void assert_same(const struct policy *policy, const struct policy *expected) {
+        assert_memory_equal(policy, expected, sizeof(*policy));
+}
+
+/* In seconds; all else has its default. */
 static void assert_policy(const struct policy *policy, usec_t warn, usec_t stall, usec_t settle) {
-        assert_int_equal(policy->warn, warn * USEC_PER_SEC);
-        assert_int_equal(policy->stall, stall * USEC_PER_SEC);
-        assert_int_equal(policy->settle, settle * USEC_PER_SEC);
+        struct policy expected = defaults;
+
+        expected.warn = warn * USEC_PER_SEC;
+        expected.stall = stall * USEC_PER_SEC;
+        expected.settle = settle * USEC_PER_SEC;
+        assert_same(policy, &expected);
 }
 
 static void assert_defaults(const struct policy *policy) {
-        assert_policy(policy, 30, 120, 30);
+        assert_same(policy, &defaults);
 }
 
 /* The whole report, and the count that goes with it. */
@@ -78,78 +95,191 @@ static struct reading read_key(const struct conf_key *key, const char *value) {
         return read_text(text);
 }
 
-static void assert_accepted(const struct conf_key *key, usec_t t) {
+/* VALUE exactly, as KEY may be given it: a time to the microsecond. */
+static const char *exactly(char *buf, size_t size, const struct conf_key *key, uint64_t value) {
+        if (key->type == CONF_YES_NO && value <= 1)
+                (void) snprintf(buf, size, "%s", value == 1 ? "yes" : "no");
+        else if (key->type == CONF_COUNT && value == CONF_INFINITY)
+                (void) snprintf(buf, size, "infinity");
+        else
+                (void) snprintf(buf, size, "%" PRIu64 "%s", value,
+                                key->type == CONF_TIME ? "us" : "");
+        return buf;
+}
+
+/* VALUE as it is told and printed. */
+static const char *as_told(char *buf, size_t size, const struct conf_key *key, uint64_t value) {
+        if (key->type == CONF_TIME)
+                return format_usec(buf, size, value);
+        return exactly(buf, size, key, value);
+}
+
+static void assert_accepted(const struct conf_key *key, uint64_t value) {
         /* Room for every WarnSec=, which is else taken down to StallSec=. */
         bool room = key->offset != offsetof(struct policy, stall);
+        struct policy others = defaults;
         struct reading reading;
-        char text[256];
+        char text[256], buf[32];
 
-        (void) snprintf(text, sizeof(text), "[%s]\n%s=%" PRIu64 "us\n%s", key->section, key->name,
-                        t, room ? "[Detect]\nStallSec=7d\n" : "");
+        (void) snprintf(text, sizeof(text), "[%s]\n%s=%s\n%s", key->section, key->name,
+                        exactly(buf, sizeof(buf), key, value),
+                        room ? "[Detect]\nStallSec=7d\n" : "[Detect]\nWarnSec=1s\n");
+        if (room)
+                others.stall = 7 * USEC_PER_DAY;
+        else
+                others.warn = USEC_PER_SEC;
+        *(uint64_t *) (void *) ((char *) &others + key->offset) = value;
+
         reading = read_text(text);
         assert_int_equal(reading.r, 0);
         assert_int_equal(reading.errors, 0);
-        assert_int_equal(conf_value(&reading.policy, key), t);
+        assert_int_equal(reading.warnings, others.warn >= others.stall);
+        assert_int_equal(conf_value(&reading.policy, key), value);
+        assert_same(&reading.policy, &others);
 }
 
 static void assert_refused(const struct conf_key *key, const char *value, const char *aside) {
-        char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX], preset[FORMAT_USEC_MAX], text[512];
+        char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX], preset[FORMAT_USEC_MAX];
+        char allowed[256] = "yes or no", text[512];
         struct reading reading = read_key(key, value);
 
-        (void) snprintf(text, sizeof(text), "text:2: [%s] %s=%s: allowed is a time from %s to "
-                        "%s%s; the default %s stays in force\n", key->section, key->name, value,
-                        format_usec(min, sizeof(min), key->min),
-                        format_usec(max, sizeof(max), key->max), aside,
-                        format_usec(preset, sizeof(preset), key->preset));
+        if (key->type != CONF_YES_NO)
+                (void) snprintf(allowed, sizeof(allowed), "a %s from %s to %s%s",
+                                key->type == CONF_TIME ? "time" : "number",
+                                as_told(min, sizeof(min), key, key->min),
+                                as_told(max, sizeof(max), key, key->max),
+                                key->type == CONF_COUNT ? ", or infinity" : "");
+        (void) snprintf(text, sizeof(text), "text:2: [%s] %s=%s: allowed is %s%s; the default %s "
+                        "stays in force\n", key->section, key->name, value, allowed, aside,
+                        as_told(preset, sizeof(preset), key, key->preset));
         assert_report(&reading, 1, text);
         assert_defaults(&reading.policy);
 }
 
-static void assert_refused_time(const struct conf_key *key, usec_t t) {
-        char value[32];
+static void assert_refused_value(const struct conf_key *key, uint64_t value) {
+        char text[32];
 
-        (void) snprintf(value, sizeof(value), "%" PRIu64 "us", t);
-        assert_refused(key, value, "");
+        assert_refused(key, exactly(text, sizeof(text), key, value), "");
 }
 
 static void test_table(void **state) {
+        for (size_t i = 0; i < CONF_KEYS; i++) {
+                const struct conf_key *key = &conf_keys[i];
+
+                assert_true(key->min < key->max && key->max < CONF_INFINITY);
+                assert_accepted(key, key->preset);
+                assert_accepted(key, key->min);
+                assert_accepted(key, key->min + 1);
+                assert_accepted(key, key->max);
+                assert_refused_value(key, key->max + 1);
+                if (key->min > 0) {
+                        assert_refused_value(key, key->min - 1);
+                        assert_refused_value(key, 0);
+                }
+                if (key->type == CONF_COUNT)
+                        assert_accepted(key, CONF_INFINITY);
+                else
+                        assert_refused(key, "infinity", key->type == CONF_TIME ?
+                                       ", for infinity would be never" : "");
+        }
+}
+
+/* What is no value of any type, and what is one of another type only. */
+static void test_garbage(void **state) {
         static const char *const garbage[] = {
-                "", "-1", "-5s", "+5s", "abc", "30 seconds ago", "30x", "0x1e", "1e3", "\"30s\"",
-                "30s,", "5s # five", "nan", "inf", "Infinity", "infinitys", "99999999999999999999",
-                "18446744073709551615us", "18446744073709551615w", "9999999999999999w", "yes", ".",
-                "\u0665s", "=30s", "30s=", "%n%s%n",
+                "", "-1", "-5s", "+5s", "+5", "abc", "30 seconds ago", "30x", "0x1e", "1e3",
+                "\"30s\"", "30s,", "5s # five", "nan", "inf", "Infinity", "INFINITY", "infinitys",
+                "infinit", "1:", "1/", "99999999999999999999", "18446744073709551615us",
+                "18446744073709551615w", "9999999999999999w", ".", "\u0665s", "=30s", "30s=",
+                "%n%s%n", "18446744073709551615", "18446744073709551616", "18446744073709551617",
+                "18446744073709551626", "yes no", "yess", "ye", "\"yes\"", "y", "n", "t", "f",
+                "enable", "null", "\u00fces", "\u2460",
+        };
+        static const char *const others[][5] = {
+                [CONF_TIME] = { "yes", "off", "true", "TRUE", "No" },
+                [CONF_COUNT] = { "yes", "off", "5s", "2 0", "1.5" },
+                [CONF_YES_NO] = { "2", "5s", "00", "01", "1s" },
         };
 
         for (size_t i = 0; i < CONF_KEYS; i++) {
                 const struct conf_key *key = &conf_keys[i];
 
-                assert_true(key->min <= key->preset && key->preset <= key->max);
-                assert_true(key->max < USEC_INFINITY);
-                assert_accepted(key, key->preset);
-                assert_accepted(key, key->min);
-                assert_accepted(key, key->max);
-                assert_accepted(key, key->min + 1);
-                assert_refused_time(key, key->min - 1);
-                assert_refused_time(key, key->max + 1);
-                assert_refused_time(key, 0);
-                assert_refused(key, "infinity", ", for infinity would be never");
                 for (size_t g = 0; g < ELEMENTSOF(garbage); g++)
                         assert_refused(key, garbage[g], "");
+                for (size_t o = 0; o < ELEMENTSOF(others[0]); o++)
+                        assert_refused(key, others[key->type][o], "");
         }
 }
 
+static void test_yes_and_no(void **state) {
+        static const char *const words[][8] = {
+                { "no", "No", "NO", "false", "FALSE", "off", "oFF", "0" },
+                { "yes", "Yes", "YES", "true", "True", "on", "ON", "1" },
+        };
+
+        for (size_t i = 0; i < CONF_KEYS; i++)
+                for (uint64_t yes = 0; yes <= 1 && conf_keys[i].type == CONF_YES_NO; yes++)
+                        for (size_t w = 0; w < ELEMENTSOF(words[yes]); w++) {
+                                struct reading reading = read_key(&conf_keys[i], words[yes][w]);
+
+                                assert_report(&reading, 0, "");
+                                assert_int_equal(conf_value(&reading.policy, &conf_keys[i]), yes);
+                        }
+}
+
+static void test_counts(void **state) {
+        static const struct {
+                const char *text;
+                uint64_t count;
+        } cases[] = {
+                { "9", 9 },
+                { "10", 10 },
+                { "01024", 1024 }, /* not octal */
+                { "000000000000000000000000999999", 999999 },
+        };
+        struct reading reading;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct policy expected = defaults;
+                char text[128];
+
+                (void) snprintf(text, sizeof(text), "[Detect]\nInflightLimit= %s ; so many\n"
+                                "InflightLimitSec=3h", cases[i].text);
+                expected.inflight_limit = cases[i].count;
+                expected.inflight = 3 * USEC_PER_HOUR;
+                reading = read_text(text);
+                assert_report(&reading, 0, "");
+                assert_same(&reading.policy, &expected);
+        }
+}
+
+/* Every field is reached, once, and every type is used, so that what goes over the table tests it.
+ * The keys of a section stand together, and no line of a meaning is too long for the file. */
 static void test_table_is_whole(void **state) {
-        bool reached[sizeof(struct policy) / sizeof(usec_t)] = {};
+        static const char *const sections[] = { "Prepare", "Detect", "Recover" };
+        bool reached[sizeof(struct policy) / sizeof(uint64_t)] = {}, used[CONF_YES_NO + 1] = {};
+        size_t section = 0;
 
         for (size_t i = 0; i < CONF_KEYS; i++) {
-                size_t field = conf_keys[i].offset / sizeof(usec_t);
+                size_t field = conf_keys[i].offset / sizeof(uint64_t);
 
-                assert_int_equal(conf_keys[i].offset % sizeof(usec_t), 0);
+                used[conf_keys[i].type] = true;
+                if (strcmp(conf_keys[i].section, sections[section]) != 0 &&
+                    section + 1 < ELEMENTSOF(sections))
+                        section++;
+                assert_string_equal(conf_keys[i].section, sections[section]);
+                for (const char *p = conf_keys[i].meaning; *p; p += *p == '\n') {
+                        assert_true(strcspn(p, "\n") <= 76);
+                        p += strcspn(p, "\n");
+                }
+                assert_int_equal(conf_keys[i].offset % sizeof(uint64_t), 0);
                 assert_false(reached[field]);
                 reached[field] = true;
         }
         for (size_t i = 0; i < ELEMENTSOF(reached); i++)
                 assert_true(reached[i]);
+        for (size_t i = 0; i < ELEMENTSOF(used); i++)
+                assert_true(used[i]);
 }
 
 static void test_defaults(void **state) {
@@ -196,19 +326,23 @@ static void test_unknown(void **state) {
                                            "StallSec=1s\n"
                                            "[Detect]\n"
                                            "stallsec=1s\n"
-                                           "StallSec=3min\n");
+                                           "StallSec=3min\n"
+                                           "[Prepare]\n"
+                                           "InflightLimit=3\n");
 
-        assert_report(&reading, 5,
-                      "text:1: StallSec=1s: stands before any section; allowed are [Detect], "
-                      "[Recover]; the line is ignored\n"
-                      "text:3: [Detekt] StallSec=1s: no such section; allowed are [Detect], "
-                      "[Recover]; the line is ignored\n"
-                      "text:5: [detect] StallSec=1s: no such section; allowed are [Detect], "
-                      "[Recover]; the line is ignored\n"
+        assert_report(&reading, 6,
+                      "text:1: StallSec=1s: stands before any section; allowed are [Prepare], "
+                      "[Detect], [Recover]; the line is ignored\n"
+                      "text:3: [Detekt] StallSec=1s: no such section; allowed are [Prepare], "
+                      "[Detect], [Recover]; the line is ignored\n"
+                      "text:5: [detect] StallSec=1s: no such section; allowed are [Prepare], "
+                      "[Detect], [Recover]; the line is ignored\n"
                       "text:7: [Recover] StallSec=1s: no such key; allowed here: SettleSec=; the "
                       "line is ignored\n"
                       "text:9: [Detect] stallsec=1s: no such key; allowed here: WarnSec=, "
-                      "StallSec=; the line is ignored\n");
+                      "StallSec=, InflightLimit=, InflightLimitSec=; the line is ignored\n"
+                      "text:12: [Prepare] InflightLimit=3: no such key; allowed here: IoStats=; "
+                      "the line is ignored\n");
         assert_policy(&reading.policy, 30, 180, 30);
 }
 
@@ -249,8 +383,8 @@ static void test_broken_section(void **state) {
                 (void) snprintf(text, sizeof(text), "[Detect]\n%s\nStallSec=1s\n"
                                 "[Recover]\nSettleSec=9", headers[i]);
                 (void) snprintf(report, sizeof(report), "text:2: %s%s\n"
-                                "text:3: [?] StallSec=1s: no such section; allowed are [Detect], "
-                                "[Recover]; the line is ignored\n",
+                                "text:3: [?] StallSec=1s: no such section; allowed are [Prepare], "
+                                "[Detect], [Recover]; the line is ignored\n",
                                 strchr(headers[i], '\xFF') ? "the line holds bytes" : headers[i],
                                 strchr(headers[i], '\xFF')
                                         ? " that are not UTF-8; it is ignored"
@@ -300,6 +434,64 @@ static void test_twice(void **state) {
         assert_policy(&reading.policy, 30, 240, 30);
 }
 
+/* Of two values the one that does less, whatever the type and the order. */
+static void test_twice_of_each_type(void **state) {
+        static const struct {
+                const char *section, *name, *first, *second;
+                int errors;
+                uint64_t value;
+                const char *stays;
+        } cases[] = {
+                { "Detect", "InflightLimit", "10", "20", 1, 20, "the largest, 20" },
+                { "Detect", "InflightLimit", "20", "10", 1, 20, "the largest, 20" },
+                { "Detect", "InflightLimit", "20", "20", 1, 20, "the largest, 20" },
+                { "Detect", "InflightLimit", "20", "infinity", 1, CONF_INFINITY,
+                  "the largest, the default infinity" },
+                { "Detect", "InflightLimit", "infinity", "20", 1, CONF_INFINITY,
+                  "the largest, the default infinity" },
+                { "Detect", "InflightLimit", "0", "20", 2, CONF_INFINITY,
+                  "the largest, the default infinity" },
+                { "Detect", "InflightLimitSec", "1min", "5min", 1, 300 * USEC_PER_SEC,
+                  "the longest, 5min" },
+                { "Detect", "InflightLimitSec", "5min", "1min", 1, 300 * USEC_PER_SEC,
+                  "the longest, 5min" },
+                { "Prepare", "IoStats", "yes", "no", 1, 0, "the one that does less, no" },
+                { "Prepare", "IoStats", "no", "yes", 1, 0, "the one that does less, no" },
+                { "Prepare", "IoStats", "off", "0", 1, 0, "the one that does less, no" },
+                { "Prepare", "IoStats", "on", "1", 1, 1,
+                  "the one that does less, the default yes" },
+                { "Prepare", "IoStats", "maybe", "no", 2, 0, "the one that does less, no" },
+        };
+        struct reading reading;
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                const struct conf_key *key = conf_keys;
+                char text[256], last[256];
+
+                while (strcmp(key->name, cases[i].name) != 0)
+                        key++;
+                (void) snprintf(text, sizeof(text), "[%s]\n%s=%s\n%s=%s\n", cases[i].section,
+                                cases[i].name, cases[i].first, cases[i].name, cases[i].second);
+                (void) snprintf(last, sizeof(last), "text:3: [%s] %s=%s: allowed once, and line 2 "
+                                "gave it before; %s, stays in force\n", cases[i].section,
+                                cases[i].name, cases[i].second, cases[i].stays);
+                reading = read_text(text);
+                assert_int_equal(reading.r, cases[i].errors);
+                assert_non_null(strstr(reading.text, last));
+                assert_int_equal(conf_value(&reading.policy, key), cases[i].value);
+        }
+
+        /* A value that is refused leaves the one that was given before. */
+        reading = read_text("[Detect]\nInflightLimit=64\nInflightLimit=1000001\n"
+                            "[Prepare]\nIoStats=no\nIoStats=2\n");
+        assert_report(&reading, 2, "text:3: [Detect] InflightLimit=1000001: allowed is a number "
+                                   "from 1 to 1000000, or infinity; 64 stays in force\n"
+                                   "text:6: [Prepare] IoStats=2: allowed is yes or no; no stays in "
+                                   "force\n");
+        assert_int_equal(reading.policy.inflight_limit, 64);
+        assert_int_equal(reading.policy.iostats, 0);
+}
+
 static void test_cross_check(void **state) {
         struct reading reading;
 
@@ -322,6 +514,19 @@ static void test_cross_check(void **state) {
         assert_report(&reading, 0, "text:3: [Detect] WarnSec=30s: is not below StallSec=10s; no "
                                    "separate warning is given\n");
         assert_policy(&reading.policy, 10, 10, 30);
+
+        /* The line is that of the two keys, not of another in their section. */
+        reading = read_text("[Detect]\nStallSec=10s\nInflightLimit=infinity\n"
+                            "InflightLimitSec=10min\n[Recover]\nSettleSec=30s\n");
+        assert_report(&reading, 0, "text:2: [Detect] WarnSec=30s: is not below StallSec=10s; no "
+                                   "separate warning is given\n");
+        assert_policy(&reading.policy, 10, 10, 30);
+
+        /* How long a disk may be above InflightLimit= has no bearing on it. */
+        reading = read_text("[Detect]\nInflightLimit=5\nInflightLimitSec=1s\n");
+        assert_report(&reading, 0, "");
+        assert_int_equal(reading.policy.warn, 30 * USEC_PER_SEC);
+        assert_int_equal(reading.policy.inflight, USEC_PER_SEC);
 }
 
 static void test_not_text(void **state) {
@@ -380,10 +585,10 @@ static void test_beyond_ascii(void **state) {
         assert_report(&reading, 3,
                       "text:2: [Detect] WarnSec=\u4e94\U0001F552: allowed is a time from 1s to 7d; "
                       "the default 30s stays in force\n"
-                      "text:3: [Detect] \u00fc=1: no such key; allowed here: WarnSec=, StallSec=; "
-                      "the line is ignored\n"
+                      "text:3: [Detect] \u00fc=1: no such key; allowed here: WarnSec=, StallSec=, "
+                      "InflightLimit=, InflightLimitSec=; the line is ignored\n"
                       "text:4: [Detect] \uFEFFStallSec=1s: no such key; allowed here: WarnSec=, "
-                      "StallSec=; the line is ignored\n");
+                      "StallSec=, InflightLimit=, InflightLimitSec=; the line is ignored\n");
 }
 
 /* LENGTH bytes in the line: "StallSec=", zeros, "180". */
@@ -573,9 +778,10 @@ static void test_shipped(void **state) {
 
         for (size_t i = 0; i < CONF_KEYS; i++) {
                 char value[FORMAT_USEC_MAX], line[128], *at;
+                const struct conf_key *key = &conf_keys[i];
 
-                (void) snprintf(line, sizeof(line), "\n#%s=%s\n", conf_keys[i].name,
-                                format_usec(value, sizeof(value), conf_keys[i].preset));
+                (void) snprintf(line, sizeof(line), "\n#%s=%s\n", key->name,
+                                as_told(value, sizeof(value), key, key->preset));
                 at = strstr(shipped, line);
                 assert_non_null(at);
                 at[1] = ' ';
@@ -590,8 +796,19 @@ static void test_shipped(void **state) {
 
         /* And the lines do set something: with each taken out of its default, it shows. */
         for (size_t i = 0; i < CONF_KEYS; i++) {
-                reading = read_key(&conf_keys[i], "31s");
-                assert_int_equal(conf_value(&reading.policy, &conf_keys[i]), 31 * USEC_PER_SEC);
+                static const struct {
+                        const char *text;
+                        uint64_t value;
+                } other[] = {
+                        [CONF_TIME] = { "31s", 31 * USEC_PER_SEC },
+                        [CONF_COUNT] = { "31", 31 },
+                        [CONF_YES_NO] = { "no", 0 },
+                };
+                const struct conf_key *key = &conf_keys[i];
+
+                assert_int_not_equal(key->preset, other[key->type].value);
+                reading = read_key(key, other[key->type].text);
+                assert_int_equal(conf_value(&reading.policy, key), other[key->type].value);
         }
 }
 
@@ -606,6 +823,9 @@ static void test_print_to_a_full_disk(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_table),
+                cmocka_unit_test(test_garbage),
+                cmocka_unit_test(test_yes_and_no),
+                cmocka_unit_test(test_counts),
                 cmocka_unit_test(test_table_is_whole),
                 cmocka_unit_test(test_defaults),
                 cmocka_unit_test(test_forms_of_a_line),
@@ -613,6 +833,7 @@ int main(void) {
                 cmocka_unit_test(test_neither_section_nor_key),
                 cmocka_unit_test(test_broken_section),
                 cmocka_unit_test(test_twice),
+                cmocka_unit_test(test_twice_of_each_type),
                 cmocka_unit_test(test_cross_check),
                 cmocka_unit_test(test_not_text),
                 cmocka_unit_test(test_beyond_ascii),

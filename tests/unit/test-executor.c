@@ -120,13 +120,6 @@ static void assert_content(const char *path, const char *text) {
 
 /* ---- one executor ---- */
 
-static void test_place(void **state) {
-        for (int i = STEP_NONE + 1; i < _STEP_MAX; i++)
-                assert_int_equal(executor_place((enum step) i),
-                                 i == STEP_LUN_RESET || i == STEP_OFFLINE ? PLACE_DOMAIN
-                                                                          : PLACE_DISK);
-}
-
 static void test_ready_and_end(void **state) {
         struct executor e = spawn(NULL);
         struct executor_report report;
@@ -198,7 +191,7 @@ static void check_step_on_nothing(enum step step) {
         (void) close(saved);
         (void) close(fd);
 
-        none.reset_node[0] = '\0';
+        (void) snprintf(none.reset_node, sizeof(none.reset_node), "%s/none", dir.path);
         assert_int_equal(executor_attach(&e, 1, &none), 0);
         expect(&e, NEWS_ATTACHED, STEP_NONE, 1, -ENOENT);
         assert_int_equal(executor_attach(&e, 2, &nodes), 0);
@@ -217,6 +210,39 @@ static void check_step_on_nothing(enum step step) {
         }
         assert_content(input, "untouched");
         assert_content(temp_path(&dir, "device/state"), "running\n");
+        end(&e);
+}
+
+/* Statistics that are off are switched on; of which disk, is told. */
+static void test_prepare(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct disk_nodes nodes = {};
+        struct executor e = spawn_ready(NULL);
+        const char *iostats = temp_path(&dir, "block/sda/queue/iostats");
+        static const struct {
+                const char *before, *after;
+                int error;
+        } cases[] = {
+                { "0\n", "1\n", 1 },
+                { "1\n", "1\n", 0 },
+                { "neither\n", "neither\n", -EINVAL },
+        };
+
+        (void) snprintf(nodes.block_dir, sizeof(nodes.block_dir), "%s/block/sda", dir.path);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct executor_report report;
+
+                write_text(iostats, cases[i].before);
+                assert_int_equal(executor_prepare(&e, &nodes), 0);
+                report = next_report(&e);
+                assert_int_equal(report.news, NEWS_PREPARED);
+                assert_int_equal(report.error, cases[i].error);
+                assert_string_equal(report.name, "sda");
+                assert_content(iostats, cases[i].after);
+        }
+        assert_int_equal(unlink(iostats), 0);
+        assert_int_equal(executor_prepare(&e, &nodes), 0);
+        expect(&e, NEWS_PREPARED, STEP_NONE, 0, -ENOENT);
         end(&e);
 }
 
@@ -491,10 +517,10 @@ static void test_daemon_is_killed(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_place),
                 cmocka_unit_test(test_ready_and_end),
                 cmocka_unit_test(test_missing_nodes),
                 cmocka_unit_test(test_steps_on_a_false_disk),
+                cmocka_unit_test(test_prepare),
                 cmocka_unit_test(test_reset_of_nothing),
                 cmocka_unit_test(test_offline_of_nothing),
                 cmocka_unit_test(test_probe_of_nothing),

@@ -8,9 +8,9 @@
  * step is written down here a second time, from the words of the design and not from the table of
  * ladder.c. */
 
-#define EVENTS_MAX 256
+#define EVENTS_MAX 512
 #define NODES_MAX (1U << 16)
-#define KEYS (1U << 24)
+#define KEYS (1U << 25)
 
 struct node {
         struct world world;
@@ -21,6 +21,7 @@ struct node {
 
 struct search {
         const struct policy *policy;
+        bool can_act;
         struct event events[EVENTS_MAX];
         size_t n_events;
         struct node nodes[NODES_MAX];
@@ -39,6 +40,20 @@ static void add_symptoms(struct search *search, struct event event) {
         }
 }
 
+/* What lasts while other I/O goes on. */
+static void add_others(struct search *search, bool progress) {
+        static const enum symptom_kind kinds[] = { SYMPTOM_STUCK_REQUEST, SYMPTOM_SATURATED };
+        const struct policy *p = search->policy;
+
+        for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
+                for (int reached = 0; reached < 2; reached++)
+                        add_symptoms(search, (struct event) {
+                                .symptom = { .kind = kinds[i], .reached = reached,
+                                             .lasts = reached ? p->stall : p->warn,
+                                             .outstanding = 8, .progress = progress },
+                        });
+}
+
 static void add_observations(struct search *search) {
         const struct policy *p = search->policy;
         const usec_t quiets[] = { 0, p->warn, p->settle, p->stall, p->stall + p->settle };
@@ -46,14 +61,25 @@ static void add_observations(struct search *search) {
         for (uint32_t n = 0; n < 2; n++) /* held, with and without work outstanding */
                 add_symptoms(search, (struct event) { .symptom = { .held = true,
                                                                    .outstanding = n } });
+        for (int reached = 0; reached < 2; reached++)
+                add_symptoms(search, (struct event) {
+                        .symptom = { .kind = SYMPTOM_CONTROLLER_STUCK, .reached = reached,
+                                     .lasts = reached ? p->stall : p->warn, .held = true },
+                });
+        for (int left = 0; left < 2; left++) /* not the whole window, and the whole */
+                add_symptoms(search, (struct event) {
+                        .symptom = { .left = p->settle - !left, .outstanding = 8 },
+                });
         for (int progress = 0; progress < 2; progress++) {
                 add_symptoms(search, (struct event) { .symptom = { .progress = progress } });
+                add_others(search, progress);
                 for (size_t i = 0; i < ELEMENTSOF(quiets); i++)
                         add_symptoms(search, (struct event) {
                                 .symptom = {
-                                        .kind = quiets[i] >= p->stall  ? SYMPTOM_STALLED
-                                                : quiets[i] >= p->warn ? SYMPTOM_SUSPECT
-                                                                       : SYMPTOM_NONE,
+                                        .kind = quiets[i] >= p->warn ? SYMPTOM_STALLED
+                                                                     : SYMPTOM_NONE,
+                                        .reached = quiets[i] >= p->stall,
+                                        .lasts = quiets[i] >= p->warn ? quiets[i] : 0,
                                         .quiet = quiets[i],
                                         .outstanding = 8,
                                         .progress = progress,
@@ -190,17 +216,18 @@ static void check_acts(const struct move *m) {
         if (l->state == INCIDENT_ACTING)
                 must(m, "a LUN reset needs a standing symptom and leave, or a request",
                      e->kind == KIND_REQUEST ||
-                             (e->kind == KIND_OBSERVE && e->symptom.kind == SYMPTOM_STALLED &&
-                              !e->symptom.held && e->may_act));
+                             (e->kind == KIND_OBSERVE && e->symptom.kind != SYMPTOM_NONE &&
+                              e->symptom.reached && !e->symptom.held && e->may_act));
         if (l->state == INCIDENT_ACTING || l->state == INCIDENT_OFFLINING)
                 must(m, "no second reset before the effect of the first has been looked at",
                      !m->after->look_due);
         if (l->state == INCIDENT_OFFLINING && from == INCIDENT_SETTLING)
-                must(m, "offline needs a whole quiet window, or to be true already",
+                must(m, "offline needs a whole window without an effect, or to be true already",
                      e->kind == KIND_OBSERVE && !e->symptom.held && e->may_act &&
                              (is_offline(m->before) ||
                               (!e->symptom.progress &&
-                               e->symptom.quiet >= m->search->policy->settle)));
+                               (e->symptom.quiet >= m->search->policy->settle ||
+                                e->symptom.left >= m->search->policy->settle))));
         if (l->state == INCIDENT_SHUTTING)
                 must(m, "filesystems are shut down only when the disk has drained",
                      (e->kind == KIND_OBSERVE && e->symptom.progress &&
@@ -217,6 +244,33 @@ static void check_acts(const struct move *m) {
                      m->before->footing == FOOTING_NONE || e->kind == KIND_KILLED ||
                              (e->kind == KIND_RETURNED && (e->step == STEP_FS_UMOUNT ||
                                                            e->step == STEP_FS_MOUNT)));
+}
+
+static bool only_watches(enum incident_state s) {
+        return s == INCIDENT_HEALTHY || s == INCIDENT_SUSPECT || s == INCIDENT_REPORTED;
+}
+
+/* As long as nothing has been done. */
+static void check_watch(const struct move *m) {
+        enum incident_state from = m->before->ladder.state, to = m->after->ladder.state;
+        const struct event *e = m->event;
+        const struct symptom *s = &e->symptom;
+
+        must(m, "a disk without acts is never acted on",
+             m->before->can_act || (only_watches(to) && m->after->ladder.step == STEP_NONE));
+        if (e->kind != KIND_OBSERVE || !only_watches(from))
+                return;
+        if (s->kind != SYMPTOM_NONE && s->reached)
+                must(m, "no lost alarm: what has reached its limit is acted on, or reported",
+                     to == (e->may_act && m->before->can_act && !s->held ? INCIDENT_ACTING
+                                                                         : INCIDENT_REPORTED));
+        if (s->kind != SYMPTOM_NONE && !s->reached)
+                must(m, "a warning is suspect, and takes no report back",
+                     to == (from == INCIDENT_REPORTED ? INCIDENT_REPORTED : INCIDENT_SUSPECT));
+        if (s->kind == SYMPTOM_NONE && !s->held)
+                must(m, "what was said is over when the symptom is", to == INCIDENT_HEALTHY);
+        if (s->kind == SYMPTOM_NONE && s->held)
+                must(m, "what nobody can see changes nothing", to == from);
 }
 
 /* Field by field: what lies between them may be anything. */
@@ -253,7 +307,7 @@ static uint32_t key_of(const struct world *w) {
         key = key << 2 | l->probes;
         key = key << 2 | (uint32_t) l->act;
         key = key << 3 | (uint32_t) l->outcome;
-        key = key << 2 | (uint32_t) w->footing;
+        key = key << 2 | (uint32_t) w->footing; /* can_act is one for the whole search */
         key = key << 1 | w->offline;
         key = key << 1 | w->given_up;
         return key << 1 | w->look_due;
@@ -290,6 +344,7 @@ static void check_move(struct search *search, uint32_t from, size_t event,
         check_answer(&m);
         check_state(&m);
         check_acts(&m);
+        check_watch(&m);
 }
 
 /* Ends told in the brief of this machine: all is well, all is over, or all waits for a step. */
@@ -348,7 +403,7 @@ static void check_recovers(const struct search *search, uint32_t node) {
                         continue;
                 }
                 now = l->deadline == USEC_INFINITY ? now + S : MAX(now + S, l->deadline);
-                (void) ladder_observe(l, search->policy, &symptom, true, w.footing, now);
+                (void) ladder_observe(l, search->policy, &symptom, w.can_act, w.footing, now);
         }
         print_way(search, node);
         print_error("...after 100 more rounds with a healthy disk");
@@ -367,6 +422,8 @@ static void check_told(const struct search *search, uint32_t node) {
                 struct ladder *l = &w.ladder;
                 const char *word = ladder_state_for_people(l);
                 struct symptom symptom = { .kind = SYMPTOM_STALLED, .outstanding = 8,
+                                           .reached = true,
+                                           .lasts = policy->stall + policy->settle,
                                            .quiet = policy->stall + policy->settle,
                                            .offline = is_offline(&w) };
                 struct event e = { .step = l->step };
@@ -381,7 +438,7 @@ static void check_told(const struct search *search, uint32_t node) {
                         continue;
                 }
                 now = l->deadline == USEC_INFINITY ? now + S : MAX(now + S, l->deadline);
-                (void) ladder_observe(l, policy, &symptom, true, w.footing, now);
+                (void) ladder_observe(l, policy, &symptom, w.can_act, w.footing, now);
         }
         print_way(search, node);
         print_error("...after 100 more rounds with a dead disk");
@@ -390,7 +447,7 @@ static void check_told(const struct search *search, uint32_t node) {
 }
 
 static void explore(struct search *search) {
-        struct world start = { .footing = FOOTING_NONE };
+        struct world start = { .footing = FOOTING_NONE, .can_act = search->can_act };
 
         add_events(search);
         ladder_init(&start.ladder, NOW);
@@ -417,54 +474,63 @@ static const struct policy policies[] = {
         { .warn = 5 * S, .stall = 5 * S, .settle = 5 * S },
 };
 
-static struct search *explored(size_t i) {
+static struct search *explored(size_t i, bool can_act) {
         struct search *search = calloc(1, sizeof(*search));
 
         assert_non_null(search);
         search->policy = policies + i;
+        search->can_act = can_act;
         explore(search);
         return search;
 }
 
+static bool is_reached(const struct search *search, enum incident_state state) {
+        for (uint32_t k = 0; k < search->n_nodes; k++)
+                if (search->nodes[k].world.ladder.state == state)
+                        return true;
+        return false;
+}
+
 static void test_invariants(void **state) {
-        for (size_t i = 0; i < ELEMENTSOF(policies); i++) {
-                _cleanup_free_ struct search *search = explored(i);
+        for (size_t i = 0; i < 2 * ELEMENTSOF(policies); i++) {
+                bool can_act = i % 2 == 0;
+                _cleanup_free_ struct search *search = explored(i / 2, can_act);
 
-                print_message("policy %zu: %u states, %zu events each, all of them within %u "
+                print_message("policy %zu, %s: %u states, %zu events each, all of them within %u "
                               "steps\n",
-                              i, search->n_nodes, search->n_events,
-                              search->nodes[search->n_nodes - 1].depth);
+                              i / 2, can_act ? "acted on" : "watched only", search->n_nodes,
+                              search->n_events, search->nodes[search->n_nodes - 1].depth);
                 /* A machine that leads nowhere would pass all checks. */
-                for (int s = 0; s < _INCIDENT_STATE_MAX; s++) {
-                        bool seen = false;
-
-                        for (uint32_t k = 0; k < search->n_nodes; k++)
-                                seen |= (int) search->nodes[k].world.ladder.state == s;
-                        if (!seen)
+                for (int s = 0; s < _INCIDENT_STATE_MAX; s++)
+                        if (!is_reached(search, (enum incident_state) s) &&
+                            (can_act || only_watches((enum incident_state) s)))
                                 fail_msg("%s is never reached",
                                          incident_state_to_string((enum incident_state) s));
-                }
         }
 }
 
 static void test_ends_are_reached(void **state) {
-        _cleanup_free_ struct search *search = explored(0);
+        _cleanup_free_ struct search *search = explored(0, true);
 
         check_ends_are_reached(search);
 }
 
 static void test_a_disk_that_is_well_becomes_healthy(void **state) {
-        _cleanup_free_ struct search *search = explored(0);
+        for (int can_act = 0; can_act < 2; can_act++) {
+                _cleanup_free_ struct search *search = explored(0, can_act);
 
-        for (uint32_t i = 0; i < search->n_nodes; i++)
-                check_recovers(search, i);
+                for (uint32_t i = 0; i < search->n_nodes; i++)
+                        check_recovers(search, i);
+        }
 }
 
 static void test_a_disk_that_is_dead_is_told_of(void **state) {
-        _cleanup_free_ struct search *search = explored(0);
+        for (int can_act = 0; can_act < 2; can_act++) {
+                _cleanup_free_ struct search *search = explored(0, can_act);
 
-        for (uint32_t i = 0; i < search->n_nodes; i++)
-                check_told(search, i);
+                for (uint32_t i = 0; i < search->n_nodes; i++)
+                        check_told(search, i);
+        }
 }
 
 int main(void) {

@@ -45,12 +45,85 @@ static void test_no_act_without_leave(void **state) {
         struct story s = story_new(FOOTING_DATA);
         struct symptom stalled = quiet_for(policy.stall);
 
-        assert_true(ladder_observe(&s.ladder, &policy, &stalled, false, s.footing, s.now));
-        assert_stands(&s, INCIDENT_SUSPECT, STEP_NONE, 0);
+        assert_true(watch_only(&s, &stalled));
+        assert_stands(&s, INCIDENT_REPORTED, STEP_NONE, 0);
+        assert_string_equal(ladder_state_for_people(&s.ladder), "stuck");
         for (int i = 0; i < 100; i++, s.now += S)
-                assert_false(
-                        ladder_observe(&s.ladder, &policy, &stalled, false, s.footing, s.now));
+                assert_false(watch_only(&s, &stalled));
         to_acting(&s);
+}
+
+/* Every symptom but a stuck controller leads to an act where one may follow, and all are reported
+ * where none may; what is reported is over when the symptom is. */
+static void test_each_symptom(void **state) {
+        for (int kind = SYMPTOM_NONE + 1; kind < _SYMPTOM_MAX; kind++) {
+                const bool held_back = kind == SYMPTOM_CONTROLLER_STUCK;
+                struct symptom symptom = { .kind = (enum symptom_kind) kind, .held = held_back,
+                                           .lasts = policy.warn, .outstanding = 8,
+                                           .progress = true };
+                struct story s = story_new(FOOTING_DATA);
+
+                assert_true(observe(&s, &symptom));
+                assert_stands(&s, INCIDENT_SUSPECT, STEP_NONE, 0);
+                assert_string_equal(ladder_state_for_people(&s.ladder), "suspect");
+                s.now += S;
+                assert_false(observe(&s, &symptom));
+                symptom.reached = true;
+                assert_true(watch_only(&s, &symptom));
+                assert_stands(&s, INCIDENT_REPORTED, STEP_NONE, 0);
+                assert_false(observe(&s, &held)); /* not to be known now */
+                s.now += S;
+                if (held_back)
+                        assert_false(observe(&s, &symptom));
+                else {
+                        assert_true(observe(&s, &symptom));
+                        assert_stands(&s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
+                        continue;
+                }
+                assert_true(observe(&s, &moving));
+                assert_stands(&s, INCIDENT_HEALTHY, STEP_NONE, 0);
+                assert_int_equal(s.ladder.act, STEP_NONE);
+        }
+}
+
+/* The kernel comes to an end with its recovery, and the disk has still done nothing. */
+static void test_reported_then_acted_on(void **state) {
+        struct story s = story_new(FOOTING_DATA);
+        struct symptom suspect = quiet_for(policy.warn);
+
+        assert_true(observe(&s, &recovering));
+        assert_stands(&s, INCIDENT_REPORTED, STEP_NONE, 0);
+        s.now += S;
+        assert_false(observe(&s, &suspect)); /* no news */
+        to_acting(&s);
+
+        s = story_new(FOOTING_DATA);
+        assert_true(observe(&s, &recovering));
+        assert_int_equal(ladder_request(&s.ladder, s.now), 0);
+        assert_stands(&s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
+}
+
+/* One request from before the act does not come back, while others do: no cure either. */
+static void test_left_after_the_reset(void **state) {
+        struct symptom left = { .outstanding = 8, .left = policy.settle - 1 };
+        struct story s = story_new(FOOTING_DATA);
+
+        to_settling(&s);
+        assert_false(observe(&s, &left));
+        left.left = policy.settle;
+        assert_false(watch_only(&s, &left));
+        assert_true(observe(&s, &left));
+        assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
+}
+
+static void test_uncured_is_not_reset_while_held(void **state) {
+        struct story s = story_new(FOOTING_DATA);
+
+        to_acting(&s);
+        assert_true(returned(&s, -EIO));
+        s.now = s.ladder.deadline;
+        assert_false(observe(&s, &recovering));
+        assert_state(&s, INCIDENT_UNCURED);
 }
 
 static void test_no_act_while_held(void **state) {
@@ -58,8 +131,8 @@ static void test_no_act_while_held(void **state) {
         struct symptom stalled = quiet_for(policy.stall);
 
         stalled.held = true;
-        assert_false(observe(&s, &stalled));
-        assert_state(&s, INCIDENT_HEALTHY);
+        assert_true(observe(&s, &stalled));
+        assert_stands(&s, INCIDENT_REPORTED, STEP_NONE, 0);
 }
 
 /* ---- lun-reset ---- */
@@ -234,6 +307,7 @@ static void test_resume(void **state) {
         } cases[] = {
                 { INCIDENT_HEALTHY, INCIDENT_HEALTHY, INCIDENT_HEALTHY },
                 { INCIDENT_SUSPECT, INCIDENT_HEALTHY, INCIDENT_HEALTHY },
+                { INCIDENT_REPORTED, INCIDENT_HEALTHY, INCIDENT_HEALTHY },
                 { INCIDENT_RECOVERED, INCIDENT_HEALTHY, INCIDENT_HEALTHY },
                 { INCIDENT_ACTING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_UNCURED, INCIDENT_SETTLING, INCIDENT_DRAINING },
@@ -311,6 +385,11 @@ static void test_words(void **state) {
                 assert_int_equal(step_from_string(step_to_string((enum step) i)), i);
         for (int i = 0; i < _OUTCOME_MAX; i++)
                 assert_non_null(outcome_to_string((enum outcome) i));
+        for (int i = 0; i < _SYMPTOM_MAX; i++)
+                for (int k = 0; k <= i; k++)
+                        assert_int_equal(strcmp(symptom_to_string((enum symptom_kind) i),
+                                                symptom_to_string((enum symptom_kind) k)) == 0,
+                                         i == k);
         assert_int_equal(incident_state_from_string("stuck"), -EINVAL);
         assert_int_equal(incident_state_from_string(""), -EINVAL);
         assert_int_equal(step_from_string("lun-rese"), -EINVAL);
@@ -323,6 +402,10 @@ int main(void) {
                 cmocka_unit_test(test_suspect_acts),
                 cmocka_unit_test(test_no_act_without_leave),
                 cmocka_unit_test(test_no_act_while_held),
+                cmocka_unit_test(test_each_symptom),
+                cmocka_unit_test(test_reported_then_acted_on),
+                cmocka_unit_test(test_left_after_the_reset),
+                cmocka_unit_test(test_uncured_is_not_reset_while_held),
                 cmocka_unit_test(test_cure),
                 cmocka_unit_test(test_probe_fails),
                 cmocka_unit_test(test_probes_do_not_go_on_for_ever),

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <errno.h>
+
+#include "agent/base/macro.h"
+#include "agent/watch.h"
+
+/* How often a disk is looked at between an act and its outcome, when every moment counts. */
+#define INTERVAL_SHORT (200 * USEC_PER_MSEC)
+
+/* How much more often one is looked at that may be hung. */
+#define SUSPICION 4
+
+static bool only_watches(enum incident_state state) {
+        return state == INCIDENT_HEALTHY || state == INCIDENT_SUSPECT ||
+               state == INCIDENT_REPORTED;
+}
+
+void watch_init(struct watch *watch, usec_t now) {
+        assert(watch);
+
+        *watch = (struct watch) {};
+        ladder_init(&watch->ladder, now);
+}
+
+void watch_resume(struct watch *watch, enum incident_state state, bool offline, usec_t acted_at,
+                  usec_t now) {
+        assert(watch);
+
+        watch_init(watch, now);
+        ladder_resume(&watch->ladder, state, offline, acted_at, now);
+}
+
+bool watch_wants_list(const struct watch *watch, usec_t now) {
+        assert(watch);
+
+        return now >= watch->symptom.list_at;
+}
+
+/* A state has been entered, or is overdue. After an act, progress is what comes after it. */
+static void entered(struct watch *watch, enum incident_state before) {
+        if (watch->ladder.overdue)
+                return;
+        watch->begun = false;
+        watch->renewed = false;
+        if (!only_watches(before) || !only_watches(watch->ladder.state))
+                detector_restart(&watch->detector);
+}
+
+/* When the kernel recovers after an act of ours, its effect is looked for anew, once: one that
+ * recovers again and again would put off the outcome for ever. */
+static void renew(struct watch *watch, const struct sample *sample) {
+        if (only_watches(watch->ladder.state))
+                return;
+        if (!sample->recovering && watch->detector.recovering)
+                watch->renewed = true;
+        if (sample->recovering && !watch->renewed)
+                detector_restart(&watch->detector);
+}
+
+bool watch_take(struct watch *watch, const struct policy *policy, const struct sample *sample,
+                bool can_act, enum footing footing) {
+        enum incident_state before;
+        bool may_act;
+
+        assert(watch && policy && sample);
+
+        before = watch->ladder.state;
+        renew(watch, sample);
+        detector_take(&watch->detector, policy, sample, &watch->symptom);
+        may_act = can_act && !sample->held && !sample->recovering;
+        if (!ladder_observe(&watch->ladder, policy, &watch->symptom, may_act, footing, sample->at))
+                return false;
+        entered(watch, before);
+        return true;
+}
+
+bool watch_pursue(struct watch *watch, watch_begin_cb begin, void *userdata, enum footing footing,
+                  usec_t now) {
+        enum incident_state before;
+        enum step step;
+        int r;
+
+        assert(watch && begin);
+
+        before = watch->ladder.state;
+        step = watch->ladder.step;
+        if (step == STEP_NONE || watch->begun)
+                return false;
+        r = begin(step, userdata);
+        watch->begun = r == 0;
+        if (r == 0 || (r < 0 && step_place(step) == PLACE_DISK))
+                return false;
+        if (!ladder_returned(&watch->ladder, step, r < 0 ? -EAGAIN : 0, footing, now))
+                return false;
+        if (r < 0)
+                detector_not_acted(&watch->detector);
+        entered(watch, before);
+        return true;
+}
+
+bool watch_returned(struct watch *watch, enum step step, int error, enum footing footing,
+                    usec_t now) {
+        enum incident_state before;
+
+        assert(watch);
+
+        before = watch->ladder.state;
+        detector_restart(&watch->detector);
+        /* An earlier step may return, which is no longer wanted. */
+        if (step != watch->ladder.step || !watch->begun ||
+            !ladder_returned(&watch->ladder, step, error, footing, now))
+                return false;
+        entered(watch, before);
+        return true;
+}
+
+int watch_request(struct watch *watch, usec_t now) {
+        enum incident_state before;
+        int r;
+
+        assert(watch);
+
+        before = watch->ladder.state;
+        r = ladder_request(&watch->ladder, now);
+        if (r >= 0)
+                entered(watch, before);
+        return r;
+}
+
+static usec_t interval(const struct watch *watch, const struct policy *policy) {
+        usec_t t = detector_interval(policy);
+
+        switch (watch->ladder.state) {
+        case INCIDENT_SUSPECT:
+                return t / SUSPICION;
+        case INCIDENT_SETTLING:
+        case INCIDENT_DRAINING:
+        case INCIDENT_RECOVERED:
+                return MIN(t, INTERVAL_SHORT);
+        default:
+                return t;
+        }
+}
+
+/* What was due when it was last looked at has been looked at; if it led to nothing, a later look
+ * may. */
+static usec_t earlier(usec_t next, usec_t due, usec_t looked) {
+        return due > looked ? MIN(next, due) : next;
+}
+
+usec_t watch_next(const struct watch *watch, const struct policy *policy, usec_t looked) {
+        usec_t next;
+
+        assert(watch && policy);
+
+        next = looked + interval(watch, policy);
+        next = earlier(next, watch->symptom.next, looked);
+        next = earlier(next, watch->ladder.deadline, looked);
+        return MAX(next, looked + WATCH_TICK_MIN);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What is said of a disk, in a sentence: in logs, and in "unhang status". */
+
+#include "agent/disk.h"
+
+/* What stands on a line about a disk at most, with its NUL. */
+#define WORDING_MAX 320
+
+/* Sets the disk's detail. */
+void wording_set(struct disk *disk, const char *format, ...) _printf_(2, 3);
+
+/* Sets it to what is going on since the ladder left BEFORE, or since its step is overdue. */
+void wording_entered(struct disk *disk, enum incident_state before, usec_t now);
+void wording_overdue(struct disk *disk);
+
+/* What a person wants to read now: the detail may be of another time. In BUF, or the detail. */
+const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t size);
+
+/* How a disk is guarded that has just appeared. */
+void wording_guarded(const struct disk *disk, char *buf, size_t size);
