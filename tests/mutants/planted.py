@@ -1,0 +1,403 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Faults to plant, each with what it would do to somebody. Their text has to stand in the file once.
+
+EQUIVALENT ones change nothing that can be seen: there the reason stands."""
+
+DETECTOR = "agent/detect/detector.c"
+STALL = "agent/detect/stall.c"
+WINDOW = "agent/detect/window.c"
+WATCH = "agent/watch.c"
+LADDER = "agent/decide/ladder.c"
+
+MUTANTS = []
+
+
+def mutant(name, file, old, new, harm, equivalent=None):
+    MUTANTS.append({"name": name, "file": file, "old": old, "new": new, "harm": harm,
+                    "equivalent": equivalent})
+
+
+# ---- stall.c ----
+
+mutant("completed-is-no-life", STALL,
+       "return sample->completed != stall->completed || sample->answered != stall->answered;",
+       "return sample->answered != stall->answered;",
+       "a busy virtio-blk or NVMe disk is reset after each limit")
+mutant("answered-is-no-life", STALL,
+       "return sample->completed != stall->completed || sample->answered != stall->answered;",
+       "return sample->completed != stall->completed;",
+       "a SCSI disk without I/O statistics is reset while it works")
+mutant("wrap-is-no-life", STALL,
+       "return sample->completed != stall->completed || sample->answered != stall->answered;",
+       "return sample->completed > stall->completed || sample->answered > stall->answered;",
+       "a disk is reset because a counter wrapped")
+mutant("idle-counts", STALL, "return sample->outstanding == 0 &&",
+       "return sample->outstanding == UINT32_MAX &&",
+       "an idle disk is reset")
+mutant("recovery-counts", STALL,
+       "                stall->since += sample->at - stall->last;\n"
+       "                stall->paused = true;",
+       "                stall->paused = true;",
+       "the kernel's own recovery is taken for a hang, and reset on top of it")
+mutant("recovery-end-counts", STALL,
+       "                        stall->since += sample->at - stall->last;\n"
+       "                        stall->last",
+       "                        stall->last",
+       "the last part of a recovery is taken for a hang")
+mutant("recovery-end-counts-twice", STALL, "                        stall->last = sample->at;\n", "",
+       "a healthy disk is reset at once after the kernel's recovery: time runs below 0")
+mutant("no-time-to-settle", STALL, "usec_t latest = policy->stall - room;",
+       "usec_t latest = policy->stall;",
+       "a disk is reset in the moment in which the kernel has brought it back")
+mutant("settle-longer-than-limit", STALL,
+       "usec_t room = policy->settle < policy->stall ? policy->settle : policy->stall;",
+       "usec_t room = policy->settle;",
+       "with SettleSec= above StallSec= a disk is reset just after the kernel brought it back")
+mutant("spared-for-ever", STALL, "                stall->spared = true;\n", "",
+       "a controller that the kernel resets without end is never told of")
+mutant("never-spared", STALL, "latest && !stall->spared", "latest && stall->spared",
+       "a disk is reset in the moment in which the kernel has brought it back")
+mutant("idle-at-once-after-recovery", STALL, "        stall->resumed = true;\n", "",
+       "a reset loop is never told of: nothing in flight after each is taken for idleness")
+mutant("never-idle-after-recovery", STALL,
+       "                 sample->at - stall->resumed_at < policy->settle);",
+       "                 true);",
+       "a recovered disk with nothing to do is never said to be well")
+mutant("quiet-while-nothing-is-in-flight", STALL,
+       "                stall->since += sample->at - stall->last;\n        else",
+       "                (void) 0;\n        else",
+       "time without work after a recovery is taken for a hang")
+mutant("resumed-for-ever", STALL, "                stall->resumed = false;\n", "",
+       "a disk that was idle after work counts as one that is not")
+mutant("moment-of-idleness-ignored", STALL,
+       "if (idle || stall->idle || moved(stall, sample))",
+       "if (stall->idle || moved(stall, sample))",
+       "time is counted across a moment in which nothing was out")
+mutant("counts-from-before-the-work", STALL,
+       "if (idle || stall->idle || moved(stall, sample))",
+       "if (idle || moved(stall, sample))",
+       "time before there was any work is taken for a hang")
+mutant("progress-is-forgotten", STALL,
+       "begin(stall, sample, stall->progress || idle || moved(stall, sample));",
+       "begin(stall, sample, idle || moved(stall, sample));",
+       "a cure is not seen when the next work follows it at once")
+mutant("idle-is-no-progress", STALL,
+       "begin(stall, sample, stall->progress || idle || moved(stall, sample));",
+       "begin(stall, sample, stall->progress || moved(stall, sample));",
+       "a disk that has ended all is failed after the reset that cured it")
+mutant("first-sample-is-progress", STALL, "                begin(stall, sample, false);\n",
+       "                begin(stall, sample, true);\n",
+       "a reset without any effect is said to be a cure")
+mutant("begun-while-recovering", STALL,
+       "stall->idle = sample->outstanding == 0 && !sample->recovering;",
+       "stall->idle = sample->outstanding == 0;",
+       "after an act, nothing in flight in the kernel's recovery is taken for success")
+mutant("not-paused-at-first", STALL, "                stall->paused = sample->recovering;\n", "",
+       "the time of a recovery that was under way at first is taken for a hang")
+
+mutant("given-up-is-life", STALL,
+       "                if (sample->failover)\n                        take_failover(stall, sample);\n",
+       "",
+       "an NVMe path that is reset for ever, and never completes anything, is never reported")
+mutant("heard-of-late-is-life", STALL, "past->known && !moved(stall, sample) &&",
+       "!past->known && !moved(stall, sample) &&",
+       "the same, where udev is slow")
+mutant("taken-back-after-more-came", STALL, "past->known && !moved(stall, sample) &&",
+       "past->known &&",
+       "the progress of a disk that works is taken back")
+mutant("taken-back-for-ever", STALL, "sample->at - past->moved_at <= FAILOVER_LATE",
+       "sample->at >= past->moved_at",
+       "progress of long ago is taken back, and a disk reported that has just hung")
+mutant("taken-back-progress-stays", STALL, "                stall->progress = past->progress;\n", "",
+       "after an act, requests that were only given up are taken for a cure")
+mutant("taken-back-but-idle", STALL, "                stall->idle = false;\n", "",
+       "an NVMe path with nothing out for a moment between two resets is never reported")
+mutant("failover-not-rebased", STALL,
+       "        stall->completed = sample->completed;\n        stall->answered = sample->answered;\n"
+       "}\n\nvoid stall_take",
+       "}\n\nvoid stall_take",
+       "what is given up at a reset counts as progress after it")
+
+# ---- window.c ----
+
+mutant("fewer-turns", WINDOW, ">= WINDOW_TURNS * (uint64_t) peak", ">= 4 * (uint64_t) peak",
+       "a disk that reorders a little is reset")
+mutant("turns-of-32-bits", WINDOW, ">= WINDOW_TURNS * (uint64_t) peak",
+       ">= (uint32_t) (WINDOW_TURNS * peak)",
+       "a garbled count of requests makes any disk overtaken")
+mutant("more-than-the-turns", WINDOW, ">= WINDOW_TURNS * (uint64_t) peak",
+       "> WINDOW_TURNS * (uint64_t) peak", "one request more than is documented")
+mutant("window-from-before-the-request", WINDOW, "if (age <= span)", "if (true)",
+       "a disk that was fast and is throttled is reset, in the midst of its load")
+mutant("past-that-is-not-known", WINDOW, "        return false;\n}", "        return within && "
+       "window_slot_overtaken(within, peak, newest);\n}",
+       "a request is called overtaken by what a moment shows")
+mutant("peak-of-the-past", WINDOW, "                if (slot->peak > peak)\n"
+       "                        peak = slot->peak;\n", "",
+       "a deep queue that has just been served is taken for one that was overtaken")
+mutant("peak-of-now", WINDOW, "        peak = newest->outstanding;\n", "        peak = 0;\n",
+       "a burst of requests makes the one before it overtaken")
+mutant("peak-between-slots", WINDOW, "                last->peak = sample->outstanding;\n",
+       "                (void) 0;\n",
+       "a deep queue between two slots is not seen: its requests are called overtaken")
+mutant("step-back-is-millions", WINDOW,
+       "return newest->answered > slot->answered ? newest->answered - slot->answered : 0;",
+       "return newest->answered - slot->answered;",
+       "a counter of 32 bits wraps, and an old request is called overtaken")
+mutant("completed-steps-back", WINDOW, "if (newest->completed > slot->completed)",
+       "if (newest->completed != slot->completed)",
+       "statistics begin anew, and an old request is called overtaken")
+mutant("answers-do-not-count", WINDOW,
+       "return newest->answered > slot->answered ? newest->answered - slot->answered : 0;",
+       "return 0;", "without I/O statistics a stuck request is never found")
+mutant("slots-too-close", WINDOW, "if (!last || sample->at - last->at >= step)", "if (true)",
+       "the past that is known is too short: a stuck request is never found")
+mutant("past-is-forgotten", WINDOW, "                window->n--;\n", "                window->n = 0;\n",
+       "a stuck request is found only in some moments")
+mutant("window-not-restarted", WINDOW, "        window->n = 0;\n", "",
+       "what ended before a recovery makes requests overtaken")
+
+# ---- detector.c ----
+
+mutant("gaps-count", DETECTOR, "               sample->at - d->last.at > GAP_INTERVALS * "
+       "detector_interval(policy);", "               false;",
+       "after a guest was paused all its disks are reset")
+mutant("gaps-a-little-longer", DETECTOR,
+       "sample->at - d->last.at > GAP_INTERVALS * detector_interval(policy);",
+       "sample->at - d->last.at > 2 * GAP_INTERVALS * detector_interval(policy);",
+       "a short pause and a healthy wait make a hang")
+mutant("gaps-at-once", DETECTOR,
+       "sample->at - d->last.at > GAP_INTERVALS * detector_interval(policy);",
+       "sample->at - d->last.at >= GAP_INTERVALS * detector_interval(policy);",
+       "an agent that is starved finds no hang")
+mutant("time-steps-back", DETECTOR, "return sample->at < d->last.at ||\n              ", "return",
+       "a clock that is set back makes a hang of 500000 years",
+       equivalent="times are unsigned: one that stepped back is a gap of 500000 years all the same")
+mutant("interval-of-a-second", DETECTOR,
+       "return min_usec(limit / INTERVALS_PER_LIMIT, INTERVAL_MAX);", "return INTERVAL_MAX;",
+       "with a limit of a second what is not seen makes up the limit")
+mutant("interval-without-settle", DETECTOR, "limit = min_usec(policy->settle, policy->stall);",
+       "limit = policy->stall;", "with a short SettleSec= a disk is failed by one late sample")
+mutant("interval-without-inflight", DETECTOR, "limit = min_usec(limit, policy->inflight);",
+       "limit = min_usec(limit, USEC_INFINITY);", "a short InflightLimitSec= is met late")
+mutant("held-counts", DETECTOR, "                detector_restart(detector);\n                return;",
+       "                return;",
+       "a reset of one disk, which freezes its host, makes all others hung")
+mutant("saturated-again-and-again", DETECTOR,
+       ".saturated_spent = detector->saturated_reached || detector->saturated_spent,",
+       ".saturated_spent = false,", "a busy disk is reset every few minutes, for ever")
+mutant("saturated-by-any-act", DETECTOR,
+       ".saturated_spent = detector->saturated_reached || detector->saturated_spent,",
+       ".saturated_spent = true,", "too many in flight is never acted on after another act")
+mutant("saturated-once-more", DETECTOR,
+       ".saturated_spent = detector->saturated_reached || detector->saturated_spent,",
+       ".saturated_spent = detector->saturated_reached,",
+       "the second act after one that saturation led to is one too many")
+mutant("saturated-again-after-a-gap", DETECTOR,
+       "*d = (struct detector) { .watching = true, .saturated_spent = spent };",
+       "*d = (struct detector) { .watching = true };",
+       "a busy disk is reset again after each pause of the guest")
+mutant("saturated-lost", DETECTOR, "        if (detector->saturated_fresh)\n", "        if (false)\n",
+       "of two saturated disks of a host only one is ever acted on")
+mutant("not-acted-forgives-all", DETECTOR, "        if (detector->saturated_fresh)\n", "",
+       "an act for another reason that cannot begin makes a saturated disk be reset twice")
+mutant("saturated-at-the-limit", DETECTOR, "sample->outstanding > policy->inflight_limit",
+       "sample->outstanding >= policy->inflight_limit",
+       "a disk that has as many in flight as is allowed is reset")
+mutant("saturated-never-over", DETECTOR, "        if (!saturated)\n"
+       "                d->saturated_spent = false;\n", "",
+       "too many in flight is acted on once, and never again")
+mutant("saturated-through-recovery", DETECTOR, "        d->saturated = false;\n}", "}",
+       "the time of the kernel's recovery is counted as too many in flight")
+mutant("age-from-before-a-gap", DETECTOR,
+       "usec_t oldest = min_usec(sample->oldest, sample->at - d->watched);",
+       "usec_t oldest = sample->oldest;",
+       "a guest that was paused for an hour has requests an hour old: it is reset")
+mutant("age-through-recovery", DETECTOR, "        d->watched = sample->at;\n        d->timed_out = 0;",
+       "        d->timed_out = 0;",
+       "people are told of requests that are as old as the kernel's recovery was long")
+mutant("window-through-recovery", DETECTOR,
+       "        window_restart(&d->window);\n        d->watched",
+       "        d->watched",
+       "what completed before the kernel's recovery counts against who waits after it")
+mutant("timer-through-recovery", DETECTOR, "        d->timed_out = 0;\n        d->saturated",
+       "        d->saturated",
+       "a timer that ran out before the kernel ended the request makes it stuck for minutes")
+mutant("window-through-idleness", DETECTOR,
+       "        if (sample->outstanding == 0) /* then who is out later cannot be older than this */\n"
+       "                window_restart(&d->window);\n", "",
+       "a timer that runs out just after idleness makes a healthy disk reset")
+mutant("old-is-stuck", DETECTOR,
+       "        if (!overtaken_in(d, sample, min_usec(age, policy->stall))) {", "        if (false) {",
+       "a disk that is throttled to one request a second is reset again and again")
+mutant("timer-of-a-slow-disk", DETECTOR, " && was_overtaken(d, policy, sample))", ")",
+       "timers ran out on a slow disk, then it is fast, and reset")
+mutant("timer-and-what-ended-after-it", DETECTOR,
+       "window_overtaken(&d->window, &d->last, policy->stall - unseen);",
+       "window_overtaken(&d->window, sample, policy->stall - AGE_SLACK);",
+       "what ended after the timer ran out, maybe that very request, is held against it")
+mutant("timer-too-short", DETECTOR, "if (more && sample->timeout >= policy->stall &&", "if (more &&",
+       "a request of thirty seconds is called stuck for two minutes")
+mutant("timer-was-changed", DETECTOR,
+       "            sample->at - d->timeout_since >= policy->stall && was", "            was",
+       "a timer that was short until now is taken for a long one")
+mutant("timer-any-change", DETECTOR, "bool more = sample->timeouts > d->timeouts;",
+       "bool more = sample->timeouts != d->timeouts;",
+       "a counter that begins anew is a stuck request")
+mutant("timer-too-early-forgotten", DETECTOR, "sample->at + sample->timeout + TIMER_SLACK;",
+       "sample->at + sample->timeout;",
+       "between two times that the timer runs out the report is taken back")
+mutant("timer-that-was-seen", DETECTOR, "        d->timeouts = sample->timeouts;\n        if (more",
+       "        if (more", "one timer that ran out is a stuck request for ever")
+mutant("timer-and-a-list", DETECTOR,
+       " || (sample->listed && sample->oldest < policy->stall))", ")",
+       "a request is said to be stuck that the list of requests does not know")
+mutant("timer-and-idleness", DETECTOR,
+       "if (sample->outstanding == 0 || (sample->listed", "if ((sample->listed",
+       "a request is said to be stuck on a disk with nothing in flight")
+mutant("no-warning-of-old", DETECTOR, "                if (age < policy->warn || "
+       "!overtaken_in(d, sample, policy->warn))\n                        return 0;\n",
+       "                return 0;\n", "no warning of a request that is overtaken of late")
+mutant("warning-acts", DETECTOR, "                age = min_usec(age, policy->stall - 1);\n", "",
+       "a disk is reset for what was to be a warning")
+mutant("flapping", DETECTOR, "        d->list_at = sample->at;\n        return age;",
+       "        return age;", "suspect and healthy in turns, in the log every few seconds")
+mutant("list-late", DETECTOR, "min_usec(step, policy->stall - min_usec(oldest,", "max_usec(step, "
+       "policy->stall - min_usec(oldest,", "a stuck request is found late")
+mutant("list-not-when-quiet", DETECTOR, "d->listed && quiet < policy->warn / 2 ? d->list_at",
+       "d->listed ? d->list_at", "a report of a hang cannot tell how old the requests are")
+mutant("list-always", DETECTOR, "d->listed && quiet < policy->warn / 2 ? d->list_at : sample->at",
+       "sample->at", "each second all requests of all busy disks are listed")
+mutant("list-not-at-once", DETECTOR, "        if (d->leftover)\n                d->list_at = sample->at;"
+       "\n        else", "", "a request left from before an act is seen to end late")
+mutant("others-are-a-cure", DETECTOR, "d->stall.progress && !d->leftover;", "d->stall.progress;",
+       "a lost request is said to be cured, because others go on")
+mutant("leftover-without-slack", DETECTOR, "sample->at - d->base.at + AGE_SLACK;",
+       "sample->at - d->base.at;", "the first requests after an act are taken for those before it")
+mutant("leftover-for-ever", DETECTOR, "        if (sample->outstanding == 0)\n"
+       "                d->leftover = false;\n", "",
+       "a cured disk without lists is never said to be well")
+mutant("left-from-the-first-moment", DETECTOR,
+       "d->leftover && window_slot_overtaken(&d->base, d->base.peak, sample))",
+       "d->leftover)", "a slow disk is failed after its reset, for its queue is long")
+mutant("left-without-a-list", DETECTOR, "        if (sample->listed && d->leftover && window",
+       "        if (d->leftover && window",
+       "a disk is failed for a request that may have ended long ago")
+mutant("left-and-the-peak", DETECTOR, "                d->base.peak = sample->outstanding;\n",
+       "                (void) 0;\n", "a disk is failed because its queue grew after the reset")
+mutant("warning-hides-the-limit", DETECTOR,
+       "if (symptom->kind != SYMPTOM_NONE && (symptom->reached || !reached))",
+       "if (symptom->kind != SYMPTOM_NONE)",
+       "too many in flight is not acted on while there is a warning")
+mutant("limit-a-moment-late", DETECTOR, "bool reached = lasts >= limit;",
+       "bool reached = lasts > limit;", "an act comes one sample late")
+mutant("warn-above-the-limit", DETECTOR, "if (lasts == 0 || lasts < min_usec(warn, limit))",
+       "if (lasts == 0 || lasts < warn)", "with WarnSec= above StallSec= nothing is done in time")
+mutant("next-is-not-told", DETECTOR,
+       "                ask_at(ret, d->stall.since, quiet, policy->warn, policy->stall);",
+       "                (void) 0;", "limits are met late")
+mutant("next-of-stuck-is-not-told", DETECTOR,
+       "                ask_at(ret, sample->at - stuck, stuck, policy->warn, policy->stall);",
+       "                (void) 0;", "a stuck request is found up to an interval late")
+mutant("recovery-from-another", DETECTOR, "        d->recovering = false;\n        take", "        take",
+       "many short recoveries are told as one that does not end")
+mutant("recovery-is-not-held", DETECTOR, "        ret->held = true;\n", "",
+       "in the midst of the kernel's recovery a suspicion is dropped, or the disk is acted on")
+mutant("controller-never-stuck", DETECTOR,
+       "        tell(ret, SYMPTOM_CONTROLLER_STUCK, lasts, policy->warn, policy->stall);\n", "",
+       "a recovery that comes to no end is told to nobody")
+
+# ---- watch.c, and the watching part of ladder.c ----
+
+mutant("act-in-a-recovery", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
+       "may_act = can_act && !sample->held;", "a disk is reset in the midst of the kernel's recovery",
+       equivalent="a recovering disk is held in the symptom, which the ladder heeds")
+mutant("act-on-a-busy-host", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
+       "may_act = can_act && !sample->recovering;", "two resets of one host at a time",
+       equivalent="a held sample shows no symptom, and the detector holds it in the symptom")
+mutant("act-on-a-watched-disk", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
+       "may_act = !sample->held && !sample->recovering;",
+       "a disk that there is no act for is said to be acted on")
+mutant("effect-of-before", WATCH, "        if (!only_watches(before) || !only_watches(watch->ladder.state))"
+       "\n                detector_restart(&watch->detector);\n", "",
+       "what completed before the act is taken for its effect")
+mutant("watching-begins-anew", WATCH,
+       "        if (!only_watches(before) || !only_watches(watch->ladder.state))\n", "",
+       "no disk is ever acted on: the suspicion ends itself")
+mutant("late-return-is-no-effect", WATCH, "        before = watch->ladder.state;\n"
+       "        detector_restart(&watch->detector);\n", "        before = watch->ladder.state;\n",
+       "a reset that returns late is followed by another at once")
+mutant("earlier-step-returns", WATCH, "if (step != watch->ladder.step || !watch->begun ||",
+       "if (step != watch->ladder.step ||", "a read of before the reset says that the reset cured")
+mutant("begun-again-and-again", WATCH, "        watch->begun = r == 0;\n", "",
+       "each look begins another reset")
+mutant("kept-for-later", WATCH, "if (r == 0 || (r < 0 && step_place(step) == PLACE_DISK))",
+       "if (r <= 0)", "a reset is kept for later, and done when the disk is well")
+mutant("probe-is-given-up", WATCH, "if (r == 0 || (r < 0 && step_place(step) == PLACE_DISK))",
+       "if (r == 0)", "a busy executor of its own is taken for a failed read")
+mutant("not-acted-is-an-answer", WATCH, "        if (r < 0)\n"
+       "                detector_not_acted(&watch->detector);\n", "",
+       "of two saturated disks of a host only one is ever acted on")
+mutant("put-off-for-ever", WATCH, "                watch->renewed = true;\n", "                (void) 0;\n",
+       "a controller in a loop of resets stays in settling for ever, and nobody is told")
+mutant("never-looked-at-anew", WATCH, "        if (sample->recovering && !watch->renewed)\n",
+       "        if (false)\n", "what the kernel's recovery ended is taken for our reset's effect")
+mutant("renewed-once-in-a-life", WATCH, "        watch->renewed = false;\n", "",
+       "the second act is judged by what the kernel's recovery did")
+mutant("suspect-is-not-hurried", WATCH, "                return t / SUSPICION;\n",
+       "                return t;\n", "what ends in time is seen late")
+mutant("settling-is-not-hurried", WATCH, "                return MIN(t, INTERVAL_SHORT);\n",
+       "                return t;\n", "a cure is seen late")
+mutant("busy-loop", WATCH, "return MAX(next, looked + WATCH_TICK_MIN);", "return next;",
+       "the agent takes a whole processor")
+mutant("limits-not-waited-for", WATCH, "        next = earlier(next, watch->symptom.next, looked);\n",
+       "", "limits are met late")
+mutant("deadlines-not-waited-for", WATCH,
+       "        next = earlier(next, watch->ladder.deadline, looked);\n", "", "deadlines are met late")
+mutant("lists-never", WATCH, "return now >= watch->symptom.list_at;",
+       "return now > watch->symptom.list_at;",
+       "no list at the very time it is asked for")
+
+mutant("held-is-clear", LADDER, "return symptom->held ? EVENT_NONE : EVENT_CLEAR;",
+       "return EVENT_CLEAR;", "a suspicion is dropped because another disk is being reset")
+mutant("warning-is-the-limit", LADDER, "        if (!symptom->reached)\n"
+       "                return EVENT_SUSPICION;\n", "", "a disk is reset when it was to be warned of")
+mutant("no-leave-to-act", LADDER,
+       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
+       "return !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
+       "a disk is reset that may not be")
+mutant("held-and-acted-on", LADDER,
+       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
+       "return may_act ? EVENT_LIMIT : EVENT_REPORT;",
+       "a disk is reset in the midst of the kernel's recovery")
+mutant("nothing-is-reported", LADDER,
+       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
+       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_NONE;",
+       "a hang of a disk without acts is told to nobody")
+mutant("report-without-suspicion", LADDER,
+       "        { INCIDENT_HEALTHY, EVENT_REPORT, INCIDENT_REPORTED },\n", "",
+       "a hang is not reported where the warning is as long as the limit")
+mutant("report-after-suspicion", LADDER,
+       "        { INCIDENT_SUSPECT, EVENT_REPORT, INCIDENT_REPORTED },\n", "",
+       "a hang of a disk without acts stays a suspicion")
+mutant("reported-for-ever", LADDER,
+       "        { INCIDENT_REPORTED, EVENT_CLEAR, INCIDENT_HEALTHY },\n", "",
+       "a disk that is well is said to be stuck")
+mutant("reported-and-never-acted-on", LADDER,
+       "        { INCIDENT_REPORTED, EVENT_LIMIT, INCIDENT_ACTING },\n", "",
+       "a disk that the kernel could not recover is never reset")
+mutant("reported-and-no-request", LADDER,
+       "        { INCIDENT_REPORTED, EVENT_REQUEST, INCIDENT_ACTING },\n", "",
+       "nobody can have a reported disk reset by hand")
+mutant("left-is-no-failure", LADDER,
+       "bool over = symptom->quiet >= policy->settle || symptom->left >= policy->settle ||",
+       "bool over = symptom->quiet >= policy->settle ||",
+       "a lost request that the reset did not end is never ended")
+mutant("uncured-and-held", LADDER, "symptom->reached && may_act && !symptom->held ?",
+       "symptom->reached && may_act ?",
+       "a disk is reset again in the midst of the kernel's recovery")
+mutant("uncured-without-a-hang", LADDER, "return late && symptom->reached && may_act",
+       "return late && may_act", "a disk that is well is reset again, because a reset failed once")
+mutant("report-is-acting", LADDER, '[INCIDENT_REPORTED] = { "stuck", STEP_NONE, 0 },',
+       '[INCIDENT_REPORTED] = { "stuck", STEP_LUN_RESET, 0 },',
+       "a disk without acts is reset")
