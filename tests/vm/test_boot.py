@@ -23,7 +23,7 @@ def case():
         step('a disk that is there is guarded, with the mount that came after')
         for disk in (site.sick, site.sibling, site.apart):
             agent.wait_for_line(f'{disk.name} .*guarded', 30)
-        wait_until(lambda: status(guest).count('  1       -') == 3, 30, 'one mount on each')
+        wait_until(lambda: status(guest).count('  1       -') == 4, 30, 'one mount on each')
 
         step('systemd watches it: one that stands still is started anew')
         pid = show(guest, 'unhangd', 'MainPID')

@@ -47,11 +47,11 @@ def mistakes(site, agent):
         assert any(line.startswith(expected) for line in agent.lines()), (expected, agent.lines())
     status = unhang(site, 'status')
     step('\n' + status.output)
-    assert status.status == 0 and status.output.count(' 2min ') == 3, status
+    assert status.status == 0 and status.output.count(' 2min ') == 4, status
 
     site.guest.sh(f'rm {path}; mkdir {path}; systemctl restart unhangd', 60)
     agent.wait_for_line(f'{path}: cannot be read: .*directory', 10)
-    assert unhang(site, 'status').output.count(' 2min ') == 3
+    assert unhang(site, 'status').output.count(' 2min ') == 4
     site.guest.sh(f'rmdir {path}')
 
 
