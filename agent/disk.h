@@ -34,7 +34,7 @@ struct disk {
         struct state_file state;
         size_t mount_next;         /* which mount a filesystem step has come to */
         int mount_error;           /* the first error of that step */
-        int attach_errors[2];      /* why the executor of each place could not open it */
+        int attach_errors[_STEP_PLACE_MAX]; /* why the executor of each place could not open it */
         enum symptom_kind suspected; /* what the disk was last suspected of */
         bool by_hand;              /* the act under way was asked for */
         struct bus_call *call;     /* who asked, and waits */
