@@ -35,7 +35,7 @@ void agent_arm(struct agent *agent) {
         int r;
 
         for (const struct disk *d = agent->disks; d; d = d->next)
-                next = MIN(next, watch_next(&d->watch, &agent->policy, agent->ticked));
+                next = MIN(next, watch_next(&d->watch, &d->policy, agent->ticked));
         r = sd_event_source_set_time(agent->timer, next);
         if (r >= 0)
                 r = sd_event_source_set_enabled(agent->timer, SD_EVENT_ONESHOT);
@@ -264,13 +264,10 @@ static int start_signals(struct agent *agent) {
 }
 
 static int start_timer(struct agent *agent) {
-        char line[RECORDING_LINE_MAX];
         int r;
 
         agent->ticked = agent->surveyed = now_monotonic();
         agent->recorded_from = agent->recorded_to = agent->ticked;
-        recording_policy(line, &agent->policy);
-        recorder_write(&agent->recorder, line);
         r = sd_event_add_time(agent->event, &agent->timer, CLOCK_MONOTONIC,
                               agent->ticked, WATCH_TICK_MIN, on_tick, agent);
         return r < 0 ? r : sd_event_source_set_exit_on_failure(agent->timer, true);

@@ -13,7 +13,7 @@
 struct agent {
         sd_event *event;
         sd_event_source *timer;
-        struct policy policy;
+        struct policy policy;   /* of unhangd.conf */
         struct udev_watch *udev;
         struct bus_server *bus;
         struct disk *disks;     /* in the order they appeared */

@@ -41,7 +41,7 @@ static bool is_resettable(const struct disk *disk) {
 bool disk_can_act(const struct disk *disk) {
         assert(disk);
 
-        return is_resettable(disk) && disk_attach_error(disk) == 0;
+        return disk->policy.act && is_resettable(disk) && disk_attach_error(disk) == 0;
 }
 
 bool disk_is_free(const struct disk *disk) {
@@ -63,6 +63,8 @@ static void record_device(struct disk *disk) {
         char line[RECORDING_LINE_MAX];
 
         recording_device(line, &disk->id, disk_footing(disk), disk_can_act(disk));
+        recorder_write(&disk->agent->recorder, line);
+        recording_policy(line, disk->id.name, &disk->policy);
         recorder_write(&disk->agent->recorder, line);
 }
 
@@ -133,6 +135,7 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         disk->agent = agent;
         disk->id = found->id;
         disk->nodes = found->nodes;
+        disk->policy = agent->policy;
         disk->unread_since = USEC_INFINITY;
         disk->unfollowed = true; /* as long as nobody has looked what stands on it */
         disk->executor.fd = -EBADF;
@@ -179,7 +182,7 @@ static int set_up_acts(struct disk *disk) {
 static void prepare(struct disk *disk) {
         int r;
 
-        if (disk->agent->policy.iostats == 0)
+        if (disk->policy.iostats == 0)
                 return;
         r = domain_prepare(disk);
         if (r < 0)
@@ -336,7 +339,7 @@ void disk_describe(const struct disk *disk, usec_t now, struct bus_status *statu
                 .outstanding = symptom->outstanding,
                 .detail = wording_now(disk, now, detail, sizeof(detail)),
                 .quiet = symptom->quiet,
-                .limit = disk->agent->policy.stall,
+                .limit = disk->policy.stall,
                 .last_act = step_to_string(l->act),
                 .last_outcome = outcome_to_string(l->outcome),
                 .last_ago = l->act == STEP_NONE ? USEC_INFINITY : now - l->acted_at,
@@ -350,7 +353,7 @@ void disk_describe_signals(const struct disk *disk, struct bus_status *status) {
         struct signal_text texts[SIGNALS_MAX];
         size_t n;
 
-        n = counters_describe(&disk->counters, disk->agent->policy.stall, texts);
+        n = counters_describe(&disk->counters, disk->policy.stall, texts);
         for (size_t i = 0; i < n; i++)
                 bus_signal_add(status, &(struct signal_report) {
                                                .name = texts[i].name,

@@ -13,12 +13,14 @@
 #include "agent/report/journal.h"
 #include "agent/state-file.h"
 #include "agent/watch.h"
+#include "include/policy.h"
 
 struct disk {
         struct agent *agent;
         struct disk *next;
         struct disk_id id;
         struct disk_nodes nodes;
+        struct policy policy;      /* what is in force for this disk */
         struct domain *domain;     /* NULL: nothing is ever done to it */
         unsigned slot;             /* in the domain's executor */
         struct executor executor;  /* its own */

@@ -225,7 +225,7 @@ int incident_tick(struct disk *disk, usec_t now) {
         disk->failed_over = false;
         record(disk, sample);
         before = watch->ladder.state;
-        if (watch_take(watch, &disk->agent->policy, &sample, disk_can_act(disk),
+        if (watch_take(watch, &disk->policy, &sample, disk_can_act(disk),
                        disk_footing(disk)))
                 changed(disk, before, now);
         incident_pursue(disk, now);

@@ -8,7 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57

@@ -7,7 +7,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/device.h"
 #include "agent/observe/udev.h"
@@ -208,11 +208,11 @@ enum verb_result record(char **disks, size_t n, FILE *out, FILE *err) {
 
         (void) conf_load(UNHANG_CONFIG, NULL, NULL, &policy);
         result = gather(&session, disks, n);
-        recording_policy(line, &policy);
-        if (result == VERB_OK)
-                (void) fputs(line, out);
-        for (const struct recorded *d = session.disks; d && result == VERB_OK; d = d->next)
+        for (const struct recorded *d = session.disks; d && result == VERB_OK; d = d->next) {
                 tell_device(&session, d);
+                recording_policy(line, d->id.name, &policy);
+                (void) fputs(line, out);
+        }
         session.start = session.last = session.told = now_monotonic();
         while (result == VERB_OK) {
                 struct timespec wait = { .tv_nsec = INTERVAL * 1000 };

@@ -46,11 +46,12 @@ static void begin(char *buf, usec_t start, usec_t at) {
         put_time(buf, "at ", at - start);
 }
 
-void recording_policy(char *buf, const struct policy *policy) {
-        assert(buf && policy);
+void recording_policy(char *buf, const char *name, const struct policy *policy) {
+        assert(buf && name && policy);
 
         buf[0] = '\0';
-        put_time(buf, "policy warn=", policy->warn);
+        put(buf, "policy disk %s", name);
+        put_time(buf, " warn=", policy->warn);
         put_time(buf, " stall=", policy->stall);
         put_time(buf, " settle=", policy->settle);
         if (policy->inflight_limit != UINT64_MAX) {

@@ -19,7 +19,7 @@
 #define RECORDING_END_INTERVAL (5 * USEC_PER_SEC)
 
 /* What a recording begins with; in BUF of RECORDING_LINE_MAX, as all below. */
-void recording_policy(char *buf, const struct policy *policy);
+void recording_policy(char *buf, const char *name, const struct policy *policy);
 void recording_device(char *buf, const struct disk_id *id, enum footing footing, bool acts);
 
 /* What changed between the samples; all of it when BEFORE is NULL. False when there is nothing to

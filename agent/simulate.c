@@ -7,7 +7,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 #include "agent/play.h"
 #include "agent/simulate.h"
 

@@ -245,7 +245,12 @@ static void add_event(struct line *line, const struct event *event) {
         story->end = MAX(story->end, event->at);
 }
 
+/* "policy warn=30s", or, of one disk, after its device: "policy disk sda warn=30s" */
 static void parse_policy(struct line *line, struct policy *policy) {
+        struct policy others;
+
+        if (follows(line, "disk") && strcmp(word(line), line->story->disk) != 0)
+                policy = &others;
         while (*line->next) {
                 const char *text = word(line), *value;
 

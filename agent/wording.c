@@ -46,7 +46,7 @@ static const char *seen(char *buf, const struct disk *disk) {
         case SYMPTOM_SATURATED:
                 (void) snprintf(buf, SEEN_MAX, "%s in flight, more than %llu for %s",
                                 REQUESTS(s->outstanding),
-                                (unsigned long long) disk->agent->policy.inflight_limit,
+                                (unsigned long long) disk->policy.inflight_limit,
                                 SPAN(s->lasts));
                 break;
         case SYMPTOM_CONTROLLER_STUCK:
@@ -61,7 +61,7 @@ static const char *seen(char *buf, const struct disk *disk) {
 }
 
 static usec_t limit(const struct disk *disk) {
-        const struct policy *policy = &disk->agent->policy;
+        const struct policy *policy = &disk->policy;
 
         return disk->watch.symptom.kind == SYMPTOM_SATURATED ? policy->inflight : policy->stall;
 }
@@ -196,7 +196,7 @@ static void say_healthy(struct disk *disk, enum incident_state before) {
 static void say_settling(struct disk *disk, enum incident_state before, usec_t now) {
         wording_set(disk, "%s %s ago; waiting up to %s for I/O to complete",
                     before == INCIDENT_VERIFYING ? "no read came back; LUN reset" : "LUN reset",
-                    SPAN(now - disk->watch.ladder.acted_at), SPAN(disk->agent->policy.settle));
+                    SPAN(now - disk->watch.ladder.acted_at), SPAN(disk->policy.settle));
 }
 
 void wording_entered(struct disk *disk, enum incident_state before, usec_t now) {
@@ -308,7 +308,7 @@ const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t s
 }
 
 void wording_guarded(const struct disk *disk, char *buf, size_t size) {
-        const char *stall = SPAN(disk->agent->policy.stall);
+        const char *stall = SPAN(disk->policy.stall);
 
         assert(disk && buf);
 

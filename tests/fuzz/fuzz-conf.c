@@ -7,7 +7,7 @@
 #include <syslog.h>
 
 #include "agent/base/macro.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 #include "tests/fuzz/fuzz.h"
 
 struct reading {

@@ -14,7 +14,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 
 static const struct policy defaults = {
         .warn = 30 * USEC_PER_SEC,
@@ -23,6 +23,7 @@ static const struct policy defaults = {
         .inflight = 600 * USEC_PER_SEC,
         .settle = 30 * USEC_PER_SEC,
         .iostats = 1,
+        .act = 1,
 };
 
 /* What one reading gave: the messages, one to a line, and the policy. */
@@ -257,7 +258,7 @@ static void test_counts(void **state) {
  * The keys of a section stand together, and no line of a meaning is too long for the file. */
 static void test_table_is_whole(void **state) {
         static const char *const sections[] = { "Prepare", "Detect", "Recover" };
-        bool reached[sizeof(struct policy) / sizeof(uint64_t)] = {}, used[CONF_YES_NO + 1] = {};
+        bool reached[sizeof(struct policy) / sizeof(uint64_t)] = {}, used[_CONF_TYPE_MAX] = {};
         size_t section = 0;
 
         for (size_t i = 0; i < CONF_KEYS; i++) {
@@ -278,7 +279,7 @@ static void test_table_is_whole(void **state) {
         }
         for (size_t i = 0; i < ELEMENTSOF(reached); i++)
                 assert_true(reached[i]);
-        for (size_t i = 0; i < ELEMENTSOF(used); i++)
+        for (size_t i = 0; i <= CONF_YES_NO; i++)
                 assert_true(used[i]);
 }
 
@@ -337,8 +338,8 @@ static void test_unknown(void **state) {
                       "[Detect], [Recover]; the line is ignored\n"
                       "text:5: [detect] StallSec=1s: no such section; allowed are [Prepare], "
                       "[Detect], [Recover]; the line is ignored\n"
-                      "text:7: [Recover] StallSec=1s: no such key; allowed here: SettleSec=; the "
-                      "line is ignored\n"
+                      "text:7: [Recover] StallSec=1s: no such key; allowed here: Act=, "
+                      "SettleSec=; the line is ignored\n"
                       "text:9: [Detect] stallsec=1s: no such key; allowed here: WarnSec=, "
                       "StallSec=, InflightLimit=, InflightLimitSec=; the line is ignored\n"
                       "text:12: [Prepare] InflightLimit=3: no such key; allowed here: IoStats=; "

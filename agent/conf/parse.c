@@ -2,79 +2,21 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <ini.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
-#include "agent/conf.h"
+#include "agent/conf/parse.h"
 
 /* inih takes lines apart, but it knows no line numbers, cuts a long line in two, joins an indented
  * line to the one before and stays in the old section when a header is broken. So it is fed with
  * lines that have been read, counted and judged here, and are of a form it cannot misunderstand. */
-
-const struct conf_key conf_keys[CONF_KEYS] = {
-        {
-                .section = "Prepare", .name = "IoStats", .type = CONF_YES_NO,
-                .offset = offsetof(struct policy, iostats),
-                .min = false, .max = true, .preset = true,
-                .meaning = "A disk without I/O statistics (queue/iostats) tells nothing of what\n"
-                           "it completes: they are switched on. With no, they are left alone, and\n"
-                           "a disk that is no SCSI disk cannot be watched without them.",
-        },
-        {
-                .section = "Detect", .name = "WarnSec", .type = CONF_TIME,
-                .offset = offsetof(struct policy, warn),
-                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
-                .meaning = "A disk is reported when for so long\n"
-                           " - it has I/O outstanding and has completed none of it, or\n"
-                           " - a single request has not ended, while many that came later did, or\n"
-                           " - the kernel's own recovery of its host or controller has come to no\n"
-                           "   end.\n"
-                           "Nothing is done to it yet. A time that is not below StallSec= gives\n"
-                           "no separate warning.",
-        },
-        {
-                .section = "Detect", .name = "StallSec", .type = CONF_TIME,
-                .offset = offsetof(struct policy, stall),
-                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 120 * USEC_PER_SEC,
-                .meaning = "When one of the first two of these has lasted for so long, the disk\n"
-                           "is hung, and its recovery begins; the third is reported only. Choose\n"
-                           "it longer than the longest pause that the storage is known to make,\n"
-                           "such as a failover: a reset in the midst of one does harm.",
-        },
-        {
-                .section = "Detect", .name = "InflightLimit", .type = CONF_COUNT,
-                .offset = offsetof(struct policy, inflight_limit),
-                .min = 1, .max = 1000000, .preset = CONF_INFINITY,
-                .meaning = "A disk that has more requests than this in flight for\n"
-                           "InflightLimitSec= is treated as hung, also when it completes some. A\n"
-                           "busy healthy disk can have as many as its queue is deep: set it only\n"
-                           "where you know that it never has. Acted on once, until the count has\n"
-                           "been at or below the limit again. infinity: no limit.",
-        },
-        {
-                .section = "Detect", .name = "InflightLimitSec", .type = CONF_TIME,
-                .offset = offsetof(struct policy, inflight),
-                .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 10 * USEC_PER_MINUTE,
-                .meaning = "How long a disk has to have more than InflightLimit=. After WarnSec=,\n"
-                           "where that is shorter, it is reported.",
-        },
-        {
-                .section = "Recover", .name = "SettleSec", .type = CONF_TIME,
-                .offset = offsetof(struct policy, settle),
-                .min = USEC_PER_SEC, .max = USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
-                .meaning = "After each step of a recovery, how long the disk has to complete\n"
-                           "something before the next, stronger step is taken.",
-        },
-};
 
 static const char preamble[] =
         "# unhangd.conf: when unhangd regards a disk as hung, and how patient it is.\n"
@@ -101,102 +43,6 @@ struct parser {
         const char *unreadable; /* why it could not be read to its end */
         char buffer[4096];
 };
-
-static uint64_t *slot(struct policy *policy, const struct conf_key *key) {
-        return (uint64_t *) (void *) ((char *) policy + key->offset);
-}
-
-uint64_t conf_value(const struct policy *policy, const struct conf_key *key) {
-        assert(policy && key);
-
-        return *(const uint64_t *) (const void *) ((const char *) policy + key->offset);
-}
-
-void conf_defaults(struct policy *ret) {
-        assert(ret);
-
-        *ret = (struct policy) {};
-        for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++)
-                *slot(ret, &conf_keys[i]) = conf_keys[i].preset;
-}
-
-static int parse_count(const char *value, uint64_t *ret) {
-        uint64_t n = 0;
-
-        if (strcmp(value, "infinity") == 0) {
-                *ret = CONF_INFINITY;
-                return 0;
-        }
-        do {
-                uint64_t digit = (uint64_t) *value - '0';
-
-                if (digit > 9)
-                        return -EINVAL;
-                if (__builtin_mul_overflow(n, (uint64_t) 10, &n) ||
-                    __builtin_add_overflow(n, digit, &n) || n == CONF_INFINITY)
-                        return -ERANGE;
-        } while (*++value);
-        *ret = n;
-        return 0;
-}
-
-static const char *format_count(char *buf, size_t size, uint64_t n) {
-        if (n == CONF_INFINITY)
-                (void) snprintf(buf, size, "infinity");
-        else
-                (void) snprintf(buf, size, "%" PRIu64, n);
-        return buf;
-}
-
-static int parse_yes_no(const char *value, uint64_t *ret) {
-        static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
-
-        for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(value, words[i]) == 0) {
-                        *ret = i % 2;
-                        return 0;
-                }
-        return -EINVAL;
-}
-
-static const char *format_yes_no(char *buf, size_t size, uint64_t yes) {
-        (void) snprintf(buf, size, "%s", yes ? "yes" : "no");
-        return buf;
-}
-
-/* What the types differ in. FORMAT makes at most FORMAT_USEC_MAX bytes. */
-static const struct {
-        int (*parse)(const char *value, uint64_t *ret);
-        const char *(*format)(char *buf, size_t size, uint64_t value);
-        const char *kind;   /* what it is a range of */
-        const char *lesser; /* which of two values does less */
-} types[] = {
-        [CONF_TIME] = { parse_usec, format_usec, "a time", "the longest" },
-        [CONF_COUNT] = { parse_count, format_count, "a number", "the largest" },
-        [CONF_YES_NO] = { parse_yes_no, format_yes_no, NULL, "the one that does less" },
-};
-
-static bool is_allowed(const struct conf_key *key, uint64_t value) {
-        return (value >= key->min && value <= key->max) ||
-               (key->type == CONF_COUNT && value == CONF_INFINITY);
-}
-
-static uint64_t lesser(const struct conf_key *key, uint64_t a, uint64_t b) {
-        return key->type == CONF_YES_NO ? MIN(a, b) : MAX(a, b);
-}
-
-/* What is_allowed() accepts, in words. */
-static const char *allowed(char *buf, size_t size, const struct conf_key *key) {
-        const char *(*format)(char *, size_t, uint64_t) = types[key->type].format;
-        char min[FORMAT_USEC_MAX], max[FORMAT_USEC_MAX];
-
-        if (key->type == CONF_YES_NO)
-                return "yes or no";
-        (void) snprintf(buf, size, "%s from %s to %s%s", types[key->type].kind,
-                        format(min, sizeof(min), key->min), format(max, sizeof(max), key->max),
-                        key->type == CONF_COUNT ? ", or infinity" : "");
-        return buf;
-}
 
 /* A word about the file as a whole, or about LINE when that is not 0. */
 _printf_(4, 5)
@@ -412,41 +258,42 @@ static void complain_unknown(struct parser *p, const char *section, bool known, 
 static const char *in_force(char *buf, size_t size, const struct parser *p,
                             const struct conf_key *key) {
         uint64_t value = conf_value(p->policy, key);
-        char text[FORMAT_USEC_MAX];
+        char text[CONF_TEXT_MAX];
 
         (void) snprintf(buf, size, "%s%s", value == key->preset ? "the default " : "",
-                        types[key->type].format(text, sizeof(text), value));
+                        conf_format(text, sizeof(text), key, value));
         return buf;
 }
 
 static void complain_value(struct parser *p, const struct conf_key *key, const char *value,
                            bool never) {
-        char what[128], stays[FORMAT_USEC_MAX + 16];
+        char what[CONF_TEXT_MAX], stays[CONF_TEXT_MAX + 16];
 
         complain(p, "[%s] %s=%s: allowed is %s%s; %s stays in force", key->section, key->name,
-                 value, allowed(what, sizeof(what), key),
+                 value, conf_allowed(what, sizeof(what), key),
                  never ? ", for infinity would be never" : "",
                  in_force(stays, sizeof(stays), p, key));
 }
 
 static void take_value(struct parser *p, const struct conf_key *key, const char *value) {
         unsigned *seen = &p->seen[key - conf_keys], first = *seen;
-        uint64_t *v = slot(p->policy, key), given = 0;
-        char stays[FORMAT_USEC_MAX + 16];
+        uint64_t given = 0, before = conf_value(p->policy, key);
+        char stays[CONF_TEXT_MAX + 16];
         int r;
 
-        r = types[key->type].parse(value, &given);
+        r = conf_parse(key, value, &given);
         if (first == 0)
                 *seen = p->line;
-        if (r < 0 || !is_allowed(key, given)) {
-                complain_value(p, key, value, r >= 0 && given == CONF_INFINITY);
+        if (r < 0) {
+                complain_value(p, key, value,
+                               key->type == CONF_TIME && strcmp(value, "infinity") == 0);
                 return;
         }
-        *v = first == 0 ? given : lesser(key, *v, given);
+        conf_set_value(p->policy, key, first == 0 ? given : conf_careful(key, before, given));
         if (first > 0)
                 complain(p, "[%s] %s=%s: allowed once, and line %u gave it before; %s, %s, stays "
                          "in force", key->section, key->name, value, first,
-                         types[key->type].lesser, in_force(stays, sizeof(stays), p, key));
+                         conf_careful_word(key), in_force(stays, sizeof(stays), p, key));
 }
 
 /* The handler of inih. */
@@ -582,7 +429,7 @@ int conf_print_default(FILE *f) {
 
         (void) fputs(preamble, f);
         for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++) {
-                char what[128], preset[FORMAT_USEC_MAX];
+                char what[CONF_TEXT_MAX], preset[CONF_TEXT_MAX];
                 const struct conf_key *key = &conf_keys[i];
 
                 if (strcmp(section, key->section) != 0)
@@ -590,9 +437,9 @@ int conf_print_default(FILE *f) {
                 section = key->section;
                 (void) fputc('\n', f);
                 print_meaning(f, key->meaning);
-                (void) fprintf(f, "# Allowed is %s.\n#%s=%s\n", allowed(what, sizeof(what), key),
-                               key->name,
-                               types[key->type].format(preset, sizeof(preset), key->preset));
+                (void) fprintf(f, "# Allowed is %s.\n#%s=%s\n",
+                               conf_allowed(what, sizeof(what), key), key->name,
+                               conf_format(preset, sizeof(preset), key, key->preset));
         }
         return fflush(f) == 0 && !ferror(f) ? 0 : -EIO;
 }
