@@ -68,12 +68,13 @@ static bool all_healthy(const struct agent *agent) {
         return true;
 }
 
-/* A path that joins an NVMe multipath head has no event of its own. It is looked for while all is
- * well, for this allocates and opens files. */
+/* A path that joins an NVMe multipath head has no event of its own, nor has a mount in another
+ * namespace. They are looked for while all is well, for this allocates and opens files. */
 static void survey(struct agent *agent, usec_t now) {
         if (now - agent->surveyed < SURVEY_INTERVAL || !all_healthy(agent))
                 return;
         agent->surveyed = now;
+        agent->mounts_stale = true;
         (void) udev_watch_enumerate(agent->udev);
 }
 
@@ -103,7 +104,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         domain_tick(agent, now);
         disk_tick(agent, now);
-        if (agent->mounts_stale && agent_is_calm(agent))
+        if (agent->mounts_stale && now >= agent->mounts_next && agent_is_calm(agent))
                 disk_refresh_mounts(agent);
         survey(agent, now);
         tend_recorder(agent, now);

@@ -22,6 +22,7 @@ struct agent {
         sd_event_source *preparer_source;
         int mountinfo, swaps;   /* say when something is mounted or swapped on */
         bool mounts_stale;      /* it was: to be read at the next tick that is calm */
+        usec_t mounts_next;     /* but not before this */
         int notify;
         int lock;               /* there is no other daemon */
         usec_t watchdog;        /* how often systemd wants to hear of us */

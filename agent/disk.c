@@ -6,17 +6,20 @@
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
 #include "agent/decide/names.h"
+#include "agent/observe/namespaces.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
 
 #define SYSFS "/sys"
 #define PROCFS "/proc"
-#define MOUNTINFO "/proc/self/mountinfo"
 #define SWAPS "/proc/swaps"
 
 /* A disk whose counters cannot be read for so long is gone, whatever udev says: it has no events
  * for the hidden disks of NVMe multipath. */
 #define UNREAD_MAX (5 * USEC_PER_SEC)
+
+/* Reading what is mounted takes no more than one part in so many of all time. */
+#define MOUNTS_SHARE 20
 
 /* What the system cannot run without; a disk under one of these is never failed. */
 static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
@@ -24,7 +27,7 @@ static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run"
 enum footing disk_footing(const struct disk *disk) {
         assert(disk);
 
-        if (disk->unfollowed)
+        if (stack_is_unfollowed(&disk->stack))
                 return FOOTING_SYSTEM;
         for (size_t i = 0; i < disk->mounts.n; i++)
                 for (size_t k = 0; k < ELEMENTSOF(system_mounts); k++)
@@ -68,11 +71,23 @@ static void record_device(struct disk *disk) {
         recorder_write(&disk->agent->recorder, line);
 }
 
-static void take_mounts(struct disk *disk, struct libmnt_table *table) {
+/* A stack that could not be read is incomplete, and nothing is risked on it. */
+static void take_stack(struct disk *disk, const struct mount_views *views) {
+        const struct stack_world world = { .sysfs = SYSFS, .swaps = SWAPS, .views = views };
+        int r;
+
+        stack_clear(&disk->stack);
+        r = stack_read(&world, disk->id.devnum, &disk->stack);
+        if (r < 0)
+                log_warning("%s (%s): cannot read what stands on it: %s", disk->id.name,
+                            disk->id.address, strerror(-r));
+}
+
+static void take_mounts(struct disk *disk, const struct mount_views *views) {
         struct mounts mounts = {};
         int r;
 
-        r = mounts_of_disk(table, SYSFS, disk->id.devnum, &mounts);
+        r = mounts_of_disk(views->tables[0], SYSFS, disk->id.devnum, &mounts);
         if (r < 0) {
                 log_warning("%s (%s): cannot read which filesystems stand on it: %s",
                             disk->id.name, disk->id.address, strerror(-r));
@@ -80,7 +95,7 @@ static void take_mounts(struct disk *disk, struct libmnt_table *table) {
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
-        disk->unfollowed = mounts_unfollowed(SYSFS, SWAPS, disk->id.devnum);
+        take_stack(disk, views);
         record_device(disk);
         if (disk->state.fd < 0)
                 return;
@@ -97,21 +112,23 @@ static bool keeps_mounts(const struct disk *disk) {
 }
 
 void disk_refresh_mounts(struct agent *agent) {
-        struct libmnt_table *table;
+        usec_t begun = now_monotonic();
+        struct mount_views views;
         int r;
 
         assert(agent);
 
         agent->mounts_stale = false;
-        r = mount_table_read(MOUNTINFO, &table);
+        r = mount_views_read(PROCFS, &views);
         if (r < 0) {
-                log_warning("cannot read %s: %s", MOUNTINFO, strerror(-r));
+                log_warning("cannot read what is mounted: %s", strerror(-r));
                 return;
         }
         for (struct disk *d = agent->disks; d; d = d->next)
                 if (!keeps_mounts(d))
-                        take_mounts(d, table);
-        mount_table_free(table);
+                        take_mounts(d, &views);
+        mount_views_clear(&views);
+        agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
 }
 
 struct disk *disk_free(struct disk *disk) {
@@ -122,6 +139,7 @@ struct disk *disk_free(struct disk *disk) {
                 counters_close(&disk->counters);
                 state_file_close(&disk->state);
                 mounts_clear(&disk->mounts);
+                stack_clear(&disk->stack);
                 free(disk);
         }
         return NULL;
@@ -137,12 +155,21 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         disk->nodes = found->nodes;
         disk->policy = agent->policy;
         disk->unread_since = USEC_INFINITY;
-        disk->unfollowed = true; /* as long as nobody has looked what stands on it */
         disk->executor.fd = -EBADF;
         disk->state.fd = -EBADF;
         disk->counters = counters_none;
         disk->respawn_at = USEC_INFINITY;
         return disk;
+}
+
+/* What stands on a disk that an earlier daemon had to do with, as it is now. */
+static void find_stack(struct disk *disk) {
+        struct mount_views views;
+
+        if (mount_views_read(PROCFS, &views) < 0)
+                return;
+        take_stack(disk, &views);
+        mount_views_clear(&views);
 }
 
 static void resume(struct disk *disk, usec_t now) {
@@ -162,7 +189,7 @@ static void resume(struct disk *disk, usec_t now) {
                 return;
         }
         disk->mounts = mounts;
-        disk->unfollowed = mounts_unfollowed(SYSFS, SWAPS, disk->id.devnum);
+        find_stack(disk);
         incident_resume(disk, state, acted_at, now);
 }
 

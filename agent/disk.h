@@ -8,6 +8,7 @@
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/mounts.h"
+#include "agent/observe/stack.h"
 #include "agent/observe/udev.h"
 #include "agent/report/bus.h"
 #include "agent/report/journal.h"
@@ -29,7 +30,7 @@ struct disk {
         struct counters counters;
         struct watch watch;
         struct mounts mounts;      /* frozen while an incident lasts */
-        bool unfollowed;           /* swap or a volume stands on it, too */
+        struct stack stack;        /* all that stands on it: frozen alike */
         bool missed;               /* events were lost, and it has not been named again since */
         bool failed_over;          /* its requests may have been since the newest sample */
         usec_t unread_since;       /* its counters cannot be read since; USEC_INFINITY: they can */

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
-#include <dirent.h>
 #include <libmount.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "agent/base/file-util.h"
@@ -30,6 +28,40 @@ int mount_table_read(const char *path, struct libmnt_table **ret) {
 
 void mount_table_free(struct libmnt_table *table) {
         mnt_unref_table(table);
+}
+
+static const char *or_empty(const char *text) {
+        return text ? text : "";
+}
+
+int mount_table_each(struct libmnt_table *table,
+                     int (*fn)(const struct mount_row *row, void *userdata), void *userdata) {
+        struct libmnt_iter *iter;
+        struct libmnt_fs *fs;
+        int r = 0;
+
+        assert(table && fn);
+
+        iter = mnt_new_iter(MNT_ITER_FORWARD);
+        if (!iter)
+                return -ENOMEM;
+        while (r >= 0 && mnt_table_next_fs(table, iter, &fs) == 0) {
+                const struct mount_row row = {
+                        .id = mnt_fs_get_id(fs),
+                        .parent = mnt_fs_get_parent_id(fs),
+                        .devnum = mnt_fs_get_devno(fs),
+                        .source = or_empty(mnt_fs_get_source(fs)),
+                        .root = or_empty(mnt_fs_get_root(fs)),
+                        .target = or_empty(mnt_fs_get_target(fs)),
+                        .fstype = or_empty(mnt_fs_get_fstype(fs)),
+                        .options = or_empty(mnt_fs_get_fs_options(fs)),
+                        .propagation = or_empty(mnt_fs_get_optional_fields(fs)),
+                };
+
+                r = fn(&row, userdata);
+        }
+        mnt_free_iter(iter);
+        return r;
 }
 
 void mounts_clear(struct mounts *mounts) {
@@ -140,83 +172,4 @@ int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, st
         }
         *ret = mounts;
         return 0;
-}
-
-static void closedirp(DIR **dir) {
-        if (*dir)
-                (void) closedir(*dir);
-}
-
-/* Calls FN with the path of each entry of the directory, until it returns true, which is returned,
- * as when the directory cannot be read. */
-static bool any_entry(const char *path, bool (*fn)(const char *path)) {
-        _cleanup_(closedirp) DIR *dir = opendir(path);
-        struct dirent *entry;
-        char name[1024];
-
-        if (!dir)
-                return true;
-        while ((entry = readdir(dir))) {
-                if (entry->d_name[0] == '.')
-                        continue;
-                (void) snprintf(name, sizeof(name), "%.512s/%s", path, entry->d_name);
-                if (fn(name))
-                        return true;
-        }
-        return false;
-}
-
-static bool yes(_unused_ const char *path) {
-        return true;
-}
-
-static bool is_held_partition(const char *path) {
-        char name[1100];
-
-        (void) snprintf(name, sizeof(name), "%s/partition", path);
-        if (access(name, F_OK) < 0)
-                return false;
-        (void) snprintf(name, sizeof(name), "%s/holders", path);
-        return any_entry(name, yes);
-}
-
-static bool has_holders(const char *sysfs, dev_t disk) {
-        char path[256], holders[300];
-
-        (void) snprintf(path, sizeof(path), "%s/dev/block/%u:%u", sysfs, major(disk), minor(disk));
-        (void) snprintf(holders, sizeof(holders), "%s/holders", path);
-        return any_entry(holders, yes) || any_entry(path, is_held_partition);
-}
-
-/* The kernel writes one line for each: path, type, size, used, priority. The path is a device node
- * or a file; asking what it is does no I/O, for the file is open. */
-static bool is_swap_on_disk(char *line, const char *sysfs, dev_t disk) {
-        struct stat st;
-
-        line[strcspn(line, " \t\n")] = '\0';
-        unescape_octal(line);
-        if (line[0] != '/')
-                return false;
-        if (stat(line, &st) < 0)
-                return true;
-        return is_on_disk(sysfs, S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev, disk);
-}
-
-static bool has_swap(const char *sysfs, const char *swaps, dev_t disk) {
-        _cleanup_fclose_ FILE *f = fopen(swaps, "re");
-        _cleanup_free_ char *line = NULL;
-        size_t size = 0;
-
-        if (!f)
-                return errno != ENOENT; /* a kernel without swap */
-        while (getline(&line, &size, f) > 0)
-                if (is_swap_on_disk(line, sysfs, disk))
-                        return true;
-        return ferror(f);
-}
-
-bool mounts_unfollowed(const char *sysfs, const char *swaps, dev_t disk) {
-        assert(sysfs && swaps);
-
-        return has_holders(sysfs, disk) || has_swap(sysfs, swaps, disk);
 }

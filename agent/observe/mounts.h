@@ -22,15 +22,29 @@ struct libmnt_table;
 int mount_table_read(const char *path, struct libmnt_table **ret) _must_check_;
 void mount_table_free(struct libmnt_table *table);
 
+/* One line of the table; the texts are valid as long as the table is. */
+struct mount_row {
+        int id, parent;          /* of the mount, and of the one it is mounted on */
+        dev_t devnum;            /* of the superblock; its major number is 0 when it is no disk's */
+        const char *source;      /* "" if none is told; of each of these */
+        const char *root;
+        const char *target;
+        const char *fstype;
+        const char *options;     /* of the filesystem */
+        const char *propagation; /* "shared:1 master:2" */
+};
+
+/* Calls FN for each line, in their order, until it returns a negative errno, which is returned;
+ * else 0. -ENOMEM. */
+int mount_table_each(struct libmnt_table *table,
+                     int (*fn)(const struct mount_row *row, void *userdata), void *userdata)
+        _must_check_;
+
 /* Picks what stands on the disk or a partition of it; SYSFS tells which device is a partition of
  * what. 0, or a negative errno: -ENOMEM; -ENAMETOOLONG when a path or the options of a mount do not
  * fit. *ret is then untouched; else the caller frees it with mounts_clear(). */
 int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret)
         _must_check_;
-
-/* Whether something stands on the disk that is not in that list: a volume (LVM, LUKS, md: a holder
- * in sysfs) or swap by SWAPS ("/proc/swaps"). What cannot be read counts as standing there. */
-bool mounts_unfollowed(const char *sysfs, const char *swaps, dev_t disk);
 
 /* Adds an empty entry to the list and returns it; NULL when there is no memory. */
 struct mount_entry *mounts_append(struct mounts *mounts);

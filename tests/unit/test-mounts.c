@@ -270,103 +270,6 @@ static void test_tables(void **state) {
         mounts_clear(&mounts);
 }
 
-/* ---- what is not followed ---- */
-
-/* A machine with swaps, on which nothing stands on sda. */
-static struct temp_dir swaps_new(const char *swaps) {
-        struct temp_dir dir = machine_new();
-        char text[2 * PATH_MAX];
-
-        (void) snprintf(text, sizeof(text), "Filename\t\t\t\tType\t\tSize\tUsed\tPriority\n%s",
-                        swaps);
-        write_text(temp_path(&dir, "swaps"), text);
-        make_parents(temp_path(&dir, "devices/block/sda/holders/"));
-        make_parents(temp_path(&dir, "devices/block/sda/queue/"));
-        make_parents(temp_path(&dir, "devices/block/sda/sda1/holders/"));
-        make_parents(temp_path(&dir, "devices/block/sda/sda2/holders/"));
-        write_text(temp_path(&dir, "devices/block/sda/sda1/partition"), "1\n");
-        write_text(temp_path(&dir, "devices/block/sda/sda2/partition"), "2\n");
-        return dir;
-}
-
-static bool unfollowed(const struct temp_dir *dir, dev_t disk) {
-        return mounts_unfollowed(dir->path, temp_path(dir, "swaps"), disk);
-}
-
-static void test_holders(void **state) {
-        static const char *const holders[] = { "sda/holders/dm-0", "sda/holders/md127",
-                                               "sda/sda2/holders/dm-1" };
-
-        for (size_t i = 0; i < ELEMENTSOF(holders); i++) {
-                _cleanup_temp_dir_ struct temp_dir dir = swaps_new("");
-
-                assert_false(unfollowed(&dir, makedev(8, 0)));
-                make_symlink("../../dm", temp_path(&dir, "devices/block/%s", holders[i]));
-                assert_true(unfollowed(&dir, makedev(8, 0)));
-        }
-}
-
-static void test_holders_that_cannot_be_read(void **state) {
-        _cleanup_temp_dir_ struct temp_dir dir = swaps_new("");
-
-        assert_true(unfollowed(&dir, makedev(8, 32)));
-        assert_int_equal(rmdir(temp_path(&dir, "devices/block/sda/sda1/holders")), 0);
-        assert_true(unfollowed(&dir, makedev(8, 0)));
-}
-
-static void test_swap_file(void **state) {
-        _cleanup_temp_dir_ struct temp_dir dir = swaps_new("");
-        const char *file = temp_path(&dir, "a swap\tfile");
-        char line[2 * PATH_MAX], escaped[PATH_MAX];
-        struct stat st;
-
-        write_text(file, "");
-        assert_int_equal(stat(file, &st), 0);
-        (void) snprintf(escaped, sizeof(escaped), "%s/a\\040swap\\011file", dir.path);
-        (void) snprintf(line, sizeof(line), "Filename Type\n%s      file\t1048572\t0\t-2\n",
-                        escaped);
-        write_text(temp_path(&dir, "swaps"), line);
-        assert_false(unfollowed(&dir, makedev(8, 0)));
-
-        /* The filesystem it is in shall be one of sda's partitions. */
-        make_symlink(temp_path(&dir, "devices/block/sda/sda1"),
-                     temp_path(&dir, "dev/block/%u:%u", major(st.st_dev), minor(st.st_dev)));
-        assert_true(unfollowed(&dir, makedev(8, 0)));
-}
-
-static void test_swap_partition(void **state) {
-        _cleanup_temp_dir_ struct temp_dir dir = swaps_new("");
-        const char *node = temp_path(&dir, "node");
-        char line[2 * PATH_MAX];
-
-        if (mknod(node, S_IFBLK | 0600, makedev(8, 2)) < 0) {
-                print_message("SKIPPED: cannot make a device node: %s\n", strerror(errno));
-                skip();
-        }
-        (void) snprintf(line, sizeof(line), "Filename Type\n%s partition\t1048572\t0\t-2\n",
-                        node);
-        write_text(temp_path(&dir, "swaps"), line);
-        assert_true(unfollowed(&dir, makedev(8, 0)));
-        assert_int_equal(unlink(node), 0);
-        assert_int_equal(mknod(node, S_IFBLK | 0600, makedev(8, 16)), 0);
-        assert_false(unfollowed(&dir, makedev(8, 0)));
-}
-
-static void test_swap_that_is_not_understood(void **state) {
-        _cleanup_temp_dir_ struct temp_dir none = swaps_new("");
-        _cleanup_temp_dir_ struct temp_dir gone = swaps_new("/nonexistent/swap file 1 0 -2\n");
-        _cleanup_temp_dir_ struct temp_dir deleted =
-                swaps_new("/nonexistent/swap\\040(deleted) file 1 0 -2\n");
-
-        assert_true(unfollowed(&gone, makedev(8, 0)));
-        assert_true(unfollowed(&deleted, makedev(8, 0)));
-        assert_false(unfollowed(&none, makedev(8, 0)));
-        assert_int_equal(unlink(temp_path(&none, "swaps")), 0); /* a kernel without swap */
-        assert_false(unfollowed(&none, makedev(8, 0)));
-        assert_int_equal(mkdir(temp_path(&none, "swaps"), 0700), 0); /* reading it fails */
-        assert_true(unfollowed(&none, makedev(8, 0)));
-}
-
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_disk),
@@ -379,11 +282,6 @@ int main(void) {
                 cmocka_unit_test(test_over_long),
                 cmocka_unit_test(test_over_long_elsewhere),
                 cmocka_unit_test(test_tables),
-                cmocka_unit_test(test_holders),
-                cmocka_unit_test(test_holders_that_cannot_be_read),
-                cmocka_unit_test(test_swap_file),
-                cmocka_unit_test(test_swap_partition),
-                cmocka_unit_test(test_swap_that_is_not_understood),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

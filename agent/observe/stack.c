@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "agent/observe/stack-build.h"
+#include "agent/observe/volume.h"
+
+/* Volumes stand on volumes, but not so deep; a ring, which the kernel does not allow, would not end
+ * otherwise. */
+#define DEPTH_MAX 24
+
+static const char *const kind_names[_STACK_KIND_MAX] = {
+        [STACK_PARTITION] = "partition",
+        [STACK_LVM] = "LVM volume",
+        [STACK_CRYPT] = "encrypted volume",
+        [STACK_MULTIPATH] = "multipath",
+        [STACK_DM] = "device-mapper device",
+        [STACK_MD] = "md",
+        [STACK_BCACHE] = "bcache",
+        [STACK_DRBD] = "DRBD",
+        [STACK_LOOP] = "loop device",
+        [STACK_DEVICE] = "block device",
+        [STACK_FILESYSTEM] = "filesystem",
+        [STACK_MOUNT] = "mount",
+        [STACK_SWAP] = "swap",
+};
+
+const char *stack_kind_to_string(enum stack_kind kind) {
+        assert(kind >= 0 && kind < _STACK_KIND_MAX);
+
+        return kind_names[kind];
+}
+
+void stack_clear(struct stack *stack) {
+        assert(stack);
+
+        free(stack->nodes);
+        *stack = (struct stack) {};
+}
+
+int stack_add(struct stack_build *build, enum stack_kind kind, int parent,
+              struct stack_node **ret) {
+        struct stack *s = &build->stack;
+
+        if (s->n == STACK_NODES_MAX) {
+                s->complete = false;
+                return -ENOSPC;
+        }
+        if ((s->n & (s->n - 1)) == 0) {
+                struct stack_node *nodes =
+                        reallocarray(s->nodes, s->n ? s->n * 2 : 1, sizeof(*nodes));
+
+                if (!nodes)
+                        return -ENOMEM;
+                s->nodes = nodes;
+        }
+        *ret = s->nodes + s->n++;
+        **ret = (struct stack_node) { .kind = kind, .parent = parent };
+        return 0;
+}
+
+static bool is_device(const struct stack_node *node) {
+        return node->kind < STACK_FILESYSTEM;
+}
+
+static bool is_known(const struct stack *stack, dev_t devnum) {
+        for (size_t i = 0; i < stack->n; i++)
+                if (is_device(stack->nodes + i) && stack->nodes[i].devnum == devnum)
+                        return true;
+        return false;
+}
+
+/* Calls FN with each name in the directory, in their order, "sda2" before "sda10". */
+static int each_name(struct stack_build *build, const char *path,
+                     int (*fn)(struct stack_build *build, int parent, const char *name),
+                     int parent) {
+        struct dirent **names;
+        int n, r = 0;
+
+        n = scandir(path, &names, NULL, versionsort);
+        if (n < 0) {
+                if (errno == ENOMEM)
+                        return -ENOMEM;
+                build->stack.complete = false;
+                return 0;
+        }
+        for (int i = 0; i < n; i++) {
+                if (r >= 0 && names[i]->d_name[0] != '.')
+                        r = fn(build, parent, names[i]->d_name);
+                free(names[i]);
+        }
+        free(names);
+        return r;
+}
+
+int stack_add_device(struct stack_build *build, int parent, const char *name) {
+        struct stack_node node = { .parent = parent }, *added;
+        int r;
+
+        r = volume_read(build->world->sysfs, name, &node);
+        if (r < 0) {
+                build->stack.complete = false;
+                return 0;
+        }
+        node.again = is_known(&build->stack, node.devnum) || node.devnum == build->disk;
+        r = stack_add(build, node.kind, parent, &added);
+        if (r < 0)
+                return r;
+        *added = node;
+        return node.again ? 0 : stack_add_above(build, (int) build->stack.n - 1, name, node.devnum);
+}
+
+/* Partitions are directories in that of their disk, and bear its name before their number. */
+static int add_if_partition(struct stack_build *build, int parent, const char *name) {
+        char path[VOLUME_PATH_MAX];
+
+        if (strncmp(name, build->parted, strlen(build->parted)) != 0)
+                return 0;
+        if ((size_t) snprintf(path, sizeof(path), "%s/class/block/%s/%s/partition",
+                              build->world->sysfs, build->parted, name) >= sizeof(path) ||
+            access(path, F_OK) < 0)
+                return 0;
+        return stack_add_device(build, parent, name);
+}
+
+static int add_partitions(struct stack_build *build, int parent, const char *name) {
+        char path[VOLUME_PATH_MAX];
+        const char *outer = build->parted;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%s/class/block/%.64s", build->world->sysfs, name);
+        build->parted = name;
+        r = each_name(build, path, add_if_partition, parent);
+        build->parted = outer;
+        return r;
+}
+
+static int add_holders(struct stack_build *build, int parent, const char *name) {
+        char path[VOLUME_PATH_MAX];
+
+        (void) snprintf(path, sizeof(path), "%s/class/block/%.64s/holders", build->world->sysfs,
+                        name);
+        return each_name(build, path, stack_add_device, parent);
+}
+
+int stack_add_above(struct stack_build *build, int parent, const char *name, dev_t devnum) {
+        bool parted = parent < 0 || build->stack.nodes[parent].kind != STACK_PARTITION;
+        int r = 0;
+
+        if (build->depth == DEPTH_MAX) {
+                build->stack.complete = false;
+                return 0;
+        }
+        build->depth++;
+        if (parted)
+                r = add_partitions(build, parent, name);
+        if (r >= 0)
+                r = add_holders(build, parent, name);
+        if (r >= 0)
+                r = stack_add_uses(build, parent, name, devnum);
+        build->depth--;
+        return r;
+}
+
+/* A leg of it is what each of its nodes in the stack stands on. */
+static void judge_md(struct stack_build *build, struct stack_node *md) {
+        const char *legs[16];
+        size_t n = 0;
+
+        for (size_t i = 0; i < build->stack.n; i++) {
+                const struct stack_node *node = build->stack.nodes + i;
+
+                if (node->kind != STACK_MD || node->devnum != md->devnum)
+                        continue;
+                if (n == ELEMENTSOF(legs))
+                        return;
+                legs[n++] = node->parent < 0 ? build->name : build->stack.nodes[node->parent].name;
+        }
+        md->spare = volume_md_spares(build->world->sysfs, md->name, legs, n);
+}
+
+/* A pool of ZFS is told nowhere in sysfs: where there is one, a disk on which nothing is known to
+ * stand may be part of it. */
+static bool may_be_zfs(const struct stack_build *build) {
+        for (size_t i = 0; i < build->stack.n; i++)
+                if (build->stack.nodes[i].kind != STACK_PARTITION)
+                        return false;
+        for (size_t i = 0; i < build->world->views->n; i++)
+                if (strcmp(build->world->views->views[i].row.fstype, "zfs") == 0)
+                        return true;
+        return false;
+}
+
+static void judge(struct stack_build *build) {
+        for (size_t i = 0; i < build->stack.n; i++)
+                if (build->stack.nodes[i].kind == STACK_MD)
+                        judge_md(build, build->stack.nodes + i);
+        if (!build->world->views->complete || may_be_zfs(build))
+                build->stack.complete = false;
+}
+
+static int find_name(struct stack_build *build) {
+        char path[VOLUME_PATH_MAX], target[VOLUME_PATH_MAX];
+        const char *name;
+        ssize_t n;
+
+        if ((size_t) snprintf(path, sizeof(path), "%s/dev/block/%u:%u", build->world->sysfs,
+                              major(build->disk), minor(build->disk)) >= sizeof(path))
+                return -ENAMETOOLONG;
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        name = strrchr(target, '/');
+        return (size_t) snprintf(build->name, sizeof(build->name), "%s", name ? name + 1 : target) <
+                               sizeof(build->name)
+                       ? 0
+                       : -ENAMETOOLONG;
+}
+
+int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) {
+        struct stack_build build = { .world = world, .disk = disk, .stack.complete = true };
+        int r;
+
+        assert(world && world->sysfs && world->swaps && world->views && ret);
+
+        if (find_name(&build) < 0)
+                build.stack.complete = false;
+        else {
+                r = stack_add_above(&build, -1, build.name, disk);
+                if (r < 0 && r != -ENOSPC) {
+                        stack_clear(&build.stack);
+                        return r;
+                }
+                judge(&build);
+        }
+        *ret = build.stack;
+        return 0;
+}
+
+bool stack_is_unfollowed(const struct stack *stack) {
+        assert(stack);
+
+        for (size_t i = 0; i < stack->n; i++) {
+                const struct stack_node *node = stack->nodes + i;
+
+                switch (node->kind) {
+                case STACK_PARTITION:
+                        break;
+                case STACK_FILESYSTEM:
+                        if (node->devices > 1)
+                                return true;
+                        break;
+                case STACK_MOUNT:
+                        if (node->stays)
+                                return true;
+                        break;
+                default:
+                        return true;
+                }
+        }
+        return !stack->complete;
+}
+
+void stack_count(const struct stack *stack, struct stack_count *count) {
+        assert(stack && count);
+
+        count->disks++;
+        for (size_t i = 0; i < stack->n; i++) {
+                const struct stack_node *node = stack->nodes + i;
+
+                if (node->again)
+                        continue;
+                if (node->kind == STACK_PARTITION)
+                        count->partitions++;
+                else if (is_device(node))
+                        count->volumes++;
+                else if (node->kind == STACK_FILESYSTEM)
+                        count->filesystems++;
+                else if (node->kind == STACK_MOUNT)
+                        count->mounts++;
+                else
+                        count->swaps++;
+        }
+}
