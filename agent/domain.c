@@ -60,6 +60,7 @@ static void on_domain_news(struct domain *domain, const struct executor_report *
 
         switch (news->news) {
         case NEWS_READY:
+        case NEWS_INSPECTED:
         case NEWS_PREPARED:
                 break;
         case NEWS_ATTACHED:
@@ -95,6 +96,7 @@ static int on_domain_readable(sd_event_source *source, int fd, uint32_t events, 
 static void on_disk_news(struct disk *disk, const struct executor_report *news, usec_t now) {
         switch (news->news) {
         case NEWS_READY:
+        case NEWS_INSPECTED:
         case NEWS_PREPARED:
                 return;
         case NEWS_ATTACHED:
@@ -171,10 +173,12 @@ static int spawn_for_disk(struct disk *disk) {
 /* ---- what is set on disks while they are healthy ---- */
 
 static void prepared(const struct executor_report *news) {
-        if (news->error > 0)
-                log_info("%s: its I/O statistics were off; switched on", news->name);
+        const char *name = news->prepared.name;
+
+        if (news->prepared.before.values[PREPARE_IOSTATS] == 0)
+                log_info("%s: its I/O statistics were off; switched on", name);
         if (news->error < 0)
-                log_warning("%s: cannot see to its I/O statistics: %s", news->name,
+                log_warning("%s: cannot see to its I/O statistics: %s", name,
                             strerror(-news->error));
 }
 
@@ -192,14 +196,19 @@ static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events
 }
 
 int domain_prepare(struct disk *disk) {
+        struct prepare_settings settings = {
+                .values = { [0 ... _PREPARE_SETTING_MAX - 1] = PREPARE_LEAVE },
+        };
         struct agent *agent;
         int r;
 
         assert(disk);
 
         agent = disk->agent;
+        settings.values[PREPARE_IOSTATS] = 1;
         if (agent->preparer.fd < 0) {
-                r = executor_spawn("unhang-prepare", NULL, &agent->preparer);
+                r = executor_spawn("unhang-prepare", UNHANG_RUNTIME_DIR "/prepare.lock",
+                                   &agent->preparer);
                 if (r < 0)
                         return r;
                 r = watch_executor(agent, &agent->preparer, on_preparer_readable, agent,
@@ -207,7 +216,7 @@ int domain_prepare(struct disk *disk) {
                 if (r < 0)
                         return r;
         }
-        return executor_prepare(&agent->preparer, &disk->nodes);
+        return executor_prepare(&agent->preparer, &disk->nodes, &settings);
 }
 
 int domain_own_executor(struct disk *disk) {

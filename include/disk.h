@@ -34,8 +34,13 @@ struct disk_id {
 
 /* Where a disk is to be found. */
 struct disk_nodes {
+        enum disk_kind kind;
+        uint64_t diskseq;
+        char sysfs[64];                 /* /sys */
         char block_dir[DISK_PATH_MAX];  /* /sys/.../block/sda */
         char device_dir[DISK_PATH_MAX]; /* SCSI: /sys/.../H:C:T:L; NVMe: of the controller; or "" */
-        char reset_node[64];            /* SCSI: /dev/sgN, or /dev/sdX without sg; else "" */
+        char reset_node[64];            /* SCSI: /dev/sgN, or /dev/sdX without sg; NVMe: of the disk
+                                         * or, of a path, of its head: /dev/nvmeXnY; else "" */
+        char host_scan[96];             /* libata: /sys/class/scsi_host/hostN/scan; else "" */
         uint32_t block_size;            /* logical, bytes */
 };

@@ -11,8 +11,10 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "agent/act/controller.h"
 #include "agent/act/executor.h"
 #include "agent/act/filesystem.h"
+#include "agent/act/nvme.h"
 #include "agent/act/prepare.h"
 #include "agent/act/scsi.h"
 #include "agent/base/log.h"
@@ -24,6 +26,8 @@
 enum op {
         OP_ATTACH,
         OP_DETACH,
+        OP_INFORM,
+        OP_INSPECT,
         OP_PREPARE,
         OP_STEP,
 };
@@ -34,7 +38,12 @@ struct request {
         unsigned slot;
         union {
                 struct disk_nodes nodes;
+                struct nvme_facts facts;
                 struct mount_entry entry;
+                struct {
+                        struct disk_nodes nodes;
+                        struct prepare_settings settings;
+                } prepare;
         };
 };
 
@@ -43,10 +52,28 @@ struct request {
 #define HEADER_SIZE offsetof(struct request, nodes)
 #define QUEUE_SIZE (4 * 1024 * 1024)
 
+#define LOCK_SUFFIX ".lock"
+
 /* How often an executor looks whether the one of an earlier daemon is gone. */
 #define LOCK_POLL_MSEC 100
 
 /* ---- the process ---- */
+
+/* What it has opened of a disk: the SCSI disk; of an NVMe disk the controller where it has a lock,
+ * else the namespace. */
+struct slot {
+        struct scsi_disk scsi;
+        struct namespace *namespace;
+        struct controller *controller;
+};
+
+struct process {
+        int daemon;
+        char name[UNDO_HOLDER_MAX]; /* its lock without ".lock"; "": it has none */
+        struct undo controllers;    /* what is changed for a while on them */
+        struct undo prepared;       /* what is set on healthy disks */
+        struct slot slots[EXECUTOR_SLOTS];
+};
 
 static int set_offline_and_reset(struct scsi_disk *disk) {
         int r = scsi_set_offline(disk);
@@ -60,16 +87,48 @@ static int set_running_and_probe(struct scsi_disk *disk) {
         return r < 0 ? r : scsi_probe(disk);
 }
 
-static int carry_out(struct scsi_disk *disk, const struct request *request) {
-        switch (request->step) {
+static int step_on_scsi(struct scsi_disk *disk, enum step step) {
+        switch (step) {
         case STEP_LUN_RESET:
                 return scsi_lun_reset(disk);
+        case STEP_TARGET_RESET:
+                return scsi_target_reset(disk);
+        case STEP_BUS_RESET:
+                return scsi_bus_reset(disk);
+        case STEP_HOST_RESET:
+                return scsi_host_reset(disk);
         case STEP_OFFLINE:
                 return set_offline_and_reset(disk);
         case STEP_PROBE:
                 return scsi_probe(disk);
         case STEP_RUNNING:
                 return set_running_and_probe(disk);
+        default:
+                return -EINVAL;
+        }
+}
+
+static int step_on_controller(struct controller *controller, enum step step) {
+        switch (step) {
+        case STEP_CONTROLLER_RESET:
+                return controller_reset(controller);
+        case STEP_CONTROLLER_FAIL:
+                return controller_fail(controller);
+        case STEP_CONTROLLER_END:
+                return controller_end(controller);
+        case STEP_CONTROLLER_REMOVE:
+                return controller_remove(controller);
+        case STEP_CONTROLLER_RESTORE:
+                return controller_restore(controller);
+        case STEP_CONTROLLER_RESCAN:
+                return controller_rescan(controller);
+        default:
+                return -EINVAL;
+        }
+}
+
+static int carry_out(struct slot *slot, const struct request *request) {
+        switch (request->step) {
         case STEP_FS_SHUTDOWN:
                 return filesystem_shutdown(&request->entry);
         case STEP_FS_UMOUNT:
@@ -77,41 +136,90 @@ static int carry_out(struct scsi_disk *disk, const struct request *request) {
         case STEP_FS_MOUNT:
                 return filesystem_mount(&request->entry);
         default:
-                return -EINVAL;
+                break;
         }
+        if (slot->controller)
+                return step_on_controller(slot->controller, request->step);
+        if (slot->namespace)
+                return request->step == STEP_PROBE ? namespace_probe(slot->namespace)
+                                                   : -EINVAL;
+        return step_on_scsi(&slot->scsi, request->step);
 }
 
-static void reply(int fd, enum executor_news news, const struct request *request, int error) {
-        struct executor_report report = {
-                .news = news,
-                .step = request->step,
-                .slot = request->slot,
-                .error = error,
-        };
+static void detach(struct slot *slot) {
+        scsi_close(&slot->scsi);
+        slot->namespace = namespace_close(slot->namespace);
+        slot->controller = controller_free(slot->controller);
+}
 
-        if (news == NEWS_PREPARED)
-                (void) snprintf(report.name, sizeof(report.name), "%s",
-                                basename(request->nodes.block_dir));
-        if (send(fd, &report, sizeof(report), MSG_NOSIGNAL) < 0)
+static int attach(struct process *p, struct slot *slot, const struct disk_nodes *nodes) {
+        detach(slot);
+        if (nodes->kind != DISK_NVME)
+                return scsi_open(nodes, &slot->scsi);
+        if (p->name[0] == '\0')
+                return namespace_open(nodes, &slot->namespace);
+        return controller_open(nodes, &p->controllers, p->name, &slot->controller);
+}
+
+static void reply(const struct process *p, struct executor_report *report,
+                  const struct request *request) {
+        report->step = request->step;
+        report->slot = request->slot;
+        if (send(p->daemon, report, sizeof(*report), MSG_NOSIGNAL) < 0)
                 _exit(EXIT_FAILURE);
 }
 
-static void serve(int fd, struct scsi_disk *disks, const struct request *request) {
-        struct scsi_disk *disk = disks + request->slot;
+static void reply_error(const struct process *p, enum executor_news news,
+                        const struct request *request, int error) {
+        struct executor_report report = { .news = news, .error = error };
+
+        reply(p, &report, request);
+}
+
+static void inspect(const struct process *p, struct slot *slot, const struct request *request) {
+        struct executor_report report = { .news = NEWS_INSPECTED };
+        struct namespace *namespace = slot->namespace;
+        int r = namespace ? namespace_is_reserved(namespace) : scsi_is_reserved(&slot->scsi);
+
+        report.error = MIN(r, 0);
+        report.inspected.reserved = r > 0;
+        report.inspected.io_timeout = namespace ? namespace_io_timeout(namespace) : USEC_INFINITY;
+        reply(p, &report, request);
+}
+
+static void prepare_disk(const struct process *p, const struct request *request) {
+        const struct disk_nodes *nodes = &request->prepare.nodes;
+        struct executor_report report = { .news = NEWS_PREPARED };
+
+        report.error = prepare(nodes, &request->prepare.settings, &p->prepared,
+                               &report.prepared.before, &report.prepared.failed);
+        (void) snprintf(report.prepared.name, sizeof(report.prepared.name), "%s",
+                        basename(nodes->block_dir));
+        reply(p, &report, request);
+}
+
+static void serve(struct process *p, const struct request *request) {
+        struct slot *slot = p->slots + request->slot;
 
         switch (request->op) {
         case OP_ATTACH:
-                scsi_close(disk);
-                reply(fd, NEWS_ATTACHED, request, scsi_open(&request->nodes, disk));
+                reply_error(p, NEWS_ATTACHED, request, attach(p, slot, &request->nodes));
                 break;
         case OP_DETACH:
-                scsi_close(disk);
+                detach(slot);
+                break;
+        case OP_INFORM:
+                if (slot->controller)
+                        controller_inform(slot->controller, &request->facts);
+                break;
+        case OP_INSPECT:
+                inspect(p, slot, request);
                 break;
         case OP_PREPARE:
-                reply(fd, NEWS_PREPARED, request, prepare_iostats(&request->nodes));
+                prepare_disk(p, request);
                 break;
         case OP_STEP:
-                reply(fd, NEWS_RETURNED, request, carry_out(disk, request));
+                reply_error(p, NEWS_RETURNED, request, carry_out(slot, request));
                 break;
         }
 }
@@ -146,17 +254,73 @@ static void wait_for_lock(const char *path, int daemon) {
         }
 }
 
-_Noreturn static void run(const char *name, const char *lock_path, int fd) {
-        struct scsi_disk disks[EXECUTOR_SLOTS] = {};
-        struct request request = {};
+/* Where the locks are, in whose names the tables are kept. */
+struct place {
+        const struct process *process;
+        const char *dir;
+        int dir_length;
+};
 
-        for (size_t i = 0; i < ELEMENTSOF(disks); i++)
-                scsi_close(disks + i);
+/* Whose lock nobody has is gone; this process has its own. */
+static bool is_gone(const char *holder, void *userdata) {
+        const struct place *place = userdata;
+        _cleanup_close_ int fd = -EBADF;
+        char path[PATH_MAX];
+
+        if (strcmp(holder, place->process->name) == 0)
+                return true;
+        (void) snprintf(path, sizeof(path), "%.*s%s" LOCK_SUFFIX, place->dir_length, place->dir,
+                        holder);
+        fd = open(path, O_RDWR | O_CLOEXEC);
+        if (fd < 0)
+                return errno == ENOENT;
+        return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static int open_table(const struct place *place, const char *name, struct undo *ret) {
+        char path[PATH_MAX];
+
+        (void) snprintf(path, sizeof(path), "%.*s%s", place->dir_length, place->dir, name);
+        return undo_open(path, &door_kernel, ret);
+}
+
+/* What is set on healthy disks stays when the daemon goes; what was changed for a while does
+ * not. */
+static int take_over(struct process *p, const char *lock_path) {
+        const char *slash = strrchr(lock_path, '/');
+        struct place place = {
+                .process = p,
+                .dir = lock_path,
+                .dir_length = slash ? (int) (slash + 1 - lock_path) : 0,
+        };
+        const char *base = lock_path + place.dir_length;
+        int length = (int) (strlen(base) - MIN(strlen(base), strlen(LOCK_SUFFIX))), r;
+
+        (void) snprintf(p->name, sizeof(p->name), "%.*s", length, base);
+        if ((r = open_table(&place, "controllers.undo", &p->controllers)) < 0 ||
+            (r = open_table(&place, "prepared.undo", &p->prepared)) < 0)
+                return r;
+        return undo_put_back_all(&p->controllers, is_gone, &place);
+}
+
+_Noreturn static void run(const char *name, const char *lock_path, int fd) {
+        struct process p = {
+                .daemon = fd,
+                .controllers = UNDO_NONE,
+                .prepared = UNDO_NONE,
+        };
+        struct request request = {};
+        int r = 0;
+
+        for (size_t i = 0; i < ELEMENTSOF(p.slots); i++)
+                scsi_close(&p.slots[i].scsi);
         log_close();
         become_executor(name, fd);
-        if (lock_path)
+        if (lock_path) {
                 wait_for_lock(lock_path, fd);
-        reply(fd, NEWS_READY, &request, 0);
+                r = take_over(&p, lock_path);
+        }
+        reply_error(&p, NEWS_READY, &request, r);
         for (;;) {
                 ssize_t n = recv(fd, &request, sizeof(request), 0);
 
@@ -164,7 +328,7 @@ _Noreturn static void run(const char *name, const char *lock_path, int fd) {
                         continue;
                 if (n < (ssize_t) HEADER_SIZE || request.slot >= EXECUTOR_SLOTS)
                         _exit(EXIT_SUCCESS);
-                serve(fd, disks, &request);
+                serve(&p, &request);
         }
 }
 
@@ -215,13 +379,32 @@ int executor_attach(struct executor *executor, unsigned slot, const struct disk_
         return send_request(executor, &request, sizeof(request.nodes));
 }
 
-int executor_prepare(struct executor *executor, const struct disk_nodes *nodes) {
+int executor_inform(struct executor *executor, unsigned slot, const struct nvme_facts *facts) {
+        struct request request = { .op = OP_INFORM, .slot = slot };
+
+        assert(executor && facts && slot < EXECUTOR_SLOTS);
+
+        request.facts = *facts;
+        return send_request(executor, &request, sizeof(request.facts));
+}
+
+int executor_inspect(struct executor *executor, unsigned slot) {
+        struct request request = { .op = OP_INSPECT, .slot = slot };
+
+        assert(executor && slot < EXECUTOR_SLOTS);
+
+        return send_request(executor, &request, 0);
+}
+
+int executor_prepare(struct executor *executor, const struct disk_nodes *nodes,
+                     const struct prepare_settings *settings) {
         struct request request = { .op = OP_PREPARE };
 
-        assert(executor && nodes);
+        assert(executor && nodes && settings);
 
-        request.nodes = *nodes;
-        return send_request(executor, &request, sizeof(request.nodes));
+        request.prepare.nodes = *nodes;
+        request.prepare.settings = *settings;
+        return send_request(executor, &request, sizeof(request.prepare));
 }
 
 int executor_detach(struct executor *executor, unsigned slot) {

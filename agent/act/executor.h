@@ -12,7 +12,10 @@
 #include "agent/base/macro.h"
 #include "include/disk.h"
 #include "include/mount-entry.h"
+#include "include/nvme-facts.h"
+#include "include/prepare-settings.h"
 #include "include/step.h"
+#include "include/usec.h"
 
 /* Disks that one executor can hold: the LUNs of a SCSI host. */
 #define EXECUTOR_SLOTS 1024
@@ -26,9 +29,10 @@ struct executor {
 };
 
 enum executor_news {
-        NEWS_READY,    /* it holds its lock and can be used */
+        NEWS_READY,    /* it holds its lock and can be used; or: something is still changed */
         NEWS_ATTACHED, /* a disk has been opened, or not: error */
-        NEWS_PREPARED, /* its statistics were off, and are on (1), were on (0), or: error */
+        NEWS_INSPECTED, /* what only the disk itself can tell */
+        NEWS_PREPARED, /* what was to be set on it is set, or put back */
         NEWS_RETURNED, /* the step is over; the executor is free again */
         NEWS_DEAD,     /* the process has ended; its step will not return */
 };
@@ -38,12 +42,25 @@ struct executor_report {
         enum step step;
         unsigned slot;
         int error; /* 0 or a negative errno */
-        char name[DISK_NAME_MAX]; /* NEWS_PREPARED: of the disk */
+        union {
+                struct {
+                        bool reserved;     /* an initiator holds a reservation of the disk */
+                        usec_t io_timeout; /* NVMe: as in struct nvme_facts */
+                } inspected;
+                struct {
+                        char name[DISK_NAME_MAX];       /* of the disk */
+                        enum prepare_setting failed;    /* the one that the error is of */
+                        struct prepare_settings before; /* of what has been set now: what it was;
+                                                         * else PREPARE_LEAVE */
+                } prepared;
+        };
 };
 
-/* Forks an executor called NAME. With LOCK_PATH it first waits, itself, until it has the lock on
- * that file, which an executor of an earlier daemon holds as long as it lives: so there are never
- * two in one fault domain. 0, or a negative errno. */
+/* Forks an executor called NAME. With LOCK_PATH, which ends with ".lock", it first waits, itself,
+ * until it has the lock on that file, which an executor of an earlier daemon holds as long as it
+ * lives: so there are never two in one place. It then puts back what executors that are gone have
+ * left changed (act/undo.h). DOMAIN.lock is for the domain's executor and DOMAIN.rescue.lock for
+ * its second one; without a lock it may not change a controller. 0, or a negative errno. */
 int executor_spawn(const char *name, const char *lock_path, struct executor *ret);
 
 /* Closes the daemon's end: a free executor ends at once, one that hangs when it returns. */
@@ -54,9 +71,20 @@ void executor_release(struct executor *executor);
 int executor_attach(struct executor *executor, unsigned slot, const struct disk_nodes *nodes);
 int executor_detach(struct executor *executor, unsigned slot);
 
-/* Asks it to switch the disk's statistics on where they are off (NEWS_PREPARED follows). It may
- * sleep in that for as long as the disk hangs. 0, or a negative errno, as above. */
-int executor_prepare(struct executor *executor, const struct disk_nodes *nodes);
+/* Tells it what is known of the controller of the disk in a slot; nothing is taken for granted
+ * before. To be told again when it changes. 0, or a negative errno, as above. */
+int executor_inform(struct executor *executor, unsigned slot, const struct nvme_facts *facts);
+
+/* Asks it what only the disk in a slot can tell (NEWS_INSPECTED follows). For the disk's own
+ * executor: it sleeps in that for as long as the disk hangs. 0, or a negative errno, as above. */
+int executor_inspect(struct executor *executor, unsigned slot);
+
+/* Asks it to set on the disk what is to be set, and to put back what an earlier call, be it of an
+ * earlier daemon, has set and this one leaves (NEWS_PREPARED follows). To be told to leave all when
+ * the disk is no longer guarded or gone. It may sleep in that for as long as the disk hangs. 0, or
+ * a negative errno, as above. */
+int executor_prepare(struct executor *executor, const struct disk_nodes *nodes,
+                     const struct prepare_settings *settings);
 
 /* Begins a step on the disk in a slot; ENTRY is for filesystem steps. 0; -EBUSY while a step is
  * under way or the lock is not there yet; -EPIPE when the process is gone; -EAGAIN. Never

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
 #include <fcntl.h>
-#include <scsi/sg_lib.h>
-#include <scsi/sg_pt.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#include <scsi/sg_cmds_extra.h>
+#include <scsi/sg_lib.h>
+#include <scsi/sg_pt.h>
 
 #include "agent/act/scsi.h"
 #include "agent/base/file-util.h"
@@ -12,6 +15,9 @@
 /* scsi/scsi_ioctl.h of the kernel; glibc's scsi/sg.h lacks NO_ESCALATE. */
 #define SG_SCSI_RESET 0x2284
 #define SG_SCSI_RESET_DEVICE 1
+#define SG_SCSI_RESET_BUS 2
+#define SG_SCSI_RESET_HOST 3
+#define SG_SCSI_RESET_TARGET 4
 #define SG_SCSI_RESET_NO_ESCALATE 0x100
 
 #define READ_10 0x28
@@ -19,6 +25,10 @@
 
 /* The kernel's timer; virtio_scsi re-arms it for ever, so that it bounds nothing there. */
 #define PROBE_SECONDS 10
+
+/* PERSISTENT RESERVE IN: the service action, and what its answer begins with. */
+#define READ_RESERVATION 1
+#define RESERVATION_HEADER_SIZE 8
 
 /* Each reset leaves one unit attention behind; a few more may be queued. */
 #define ATTENTIONS_MAX 4
@@ -41,12 +51,17 @@ int scsi_open(const struct disk_nodes *nodes, struct scsi_disk *disk) {
         *disk = (struct scsi_disk) {
                 .node = open(nodes->reset_node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY),
                 .state = -EBADF,
+                .scan = -EBADF,
                 .block_size = nodes->block_size,
         };
         r = disk->node < 0 ? -errno : 0;
         if (r == 0) {
                 disk->state = open_state(nodes);
                 r = disk->state < 0 ? disk->state : 0;
+        }
+        if (r == 0 && nodes->host_scan[0] != '\0') {
+                disk->scan = open(nodes->host_scan, O_WRONLY | O_CLOEXEC);
+                r = disk->scan < 0 ? -errno : 0;
         }
         if (r == 0) {
                 disk->pt = construct_scsi_pt_obj_with_fd(disk->node, 0);
@@ -67,16 +82,35 @@ void scsi_close(struct scsi_disk *disk) {
         if (disk->block_size > 0) { /* else it was never opened */
                 (void) safe_close(disk->node);
                 (void) safe_close(disk->state);
+                (void) safe_close(disk->scan);
         }
-        *disk = (struct scsi_disk) { .node = -EBADF, .state = -EBADF };
+        *disk = (struct scsi_disk) { .node = -EBADF, .state = -EBADF, .scan = -EBADF };
+}
+
+static int reset(struct scsi_disk *disk, int kind) {
+        assert(disk);
+
+        kind |= SG_SCSI_RESET_NO_ESCALATE;
+        return ioctl(disk->node, SG_SCSI_RESET, &kind) < 0 ? -errno : 0;
 }
 
 int scsi_lun_reset(struct scsi_disk *disk) {
-        int kind = SG_SCSI_RESET_DEVICE | SG_SCSI_RESET_NO_ESCALATE;
+        return reset(disk, SG_SCSI_RESET_DEVICE);
+}
 
+int scsi_target_reset(struct scsi_disk *disk) {
+        return reset(disk, SG_SCSI_RESET_TARGET);
+}
+
+int scsi_bus_reset(struct scsi_disk *disk) {
+        return reset(disk, SG_SCSI_RESET_BUS);
+}
+
+int scsi_host_reset(struct scsi_disk *disk) {
         assert(disk);
 
-        return ioctl(disk->node, SG_SCSI_RESET, &kind) < 0 ? -errno : 0;
+        return disk->scan >= 0 ? write_attribute(disk->scan, "- - -")
+                               : reset(disk, SG_SCSI_RESET_HOST);
 }
 
 int scsi_set_offline(struct scsi_disk *disk) {
@@ -137,4 +171,24 @@ int scsi_probe(struct scsi_disk *disk) {
                         return r;
         }
         return -EIO;
+}
+
+int scsi_is_reserved(struct scsi_disk *disk) {
+        uint8_t answer[RESERVATION_HEADER_SIZE] = {};
+        int r;
+
+        assert(disk);
+
+        if (disk->node < 0)
+                return -EBADF;
+        for (int i = 0; i < ATTENTIONS_MAX; i++) {
+                r = sg_ll_persistent_reserve_in(disk->node, READ_RESERVATION, answer,
+                                                sizeof(answer), false, 0);
+                if (r != SG_LIB_CAT_UNIT_ATTENTION)
+                        break;
+        }
+        if (r == SG_LIB_CAT_INVALID_OP || r == SG_LIB_CAT_ILLEGAL_REQ)
+                return 0;
+        /* How much follows of the reservation: nothing when there is none. */
+        return r != 0 ? -EIO : (answer[4] | answer[5] | answer[6] | answer[7]) != 0;
 }

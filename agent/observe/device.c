@@ -165,6 +165,28 @@ static void find_reset_node(const struct place *place, const char *name, char *n
         (void) closedir(dir);
 }
 
+/* libata's hosts lie below its ports: .../ata1/host0/... (drivers/ata/libata-transport.c:
+ * ata_tport_add). They have no reset handlers; their scan file schedules error handling, with a
+ * reset (drivers/ata/libata-scsi.c: ata_scsi_user_scan). */
+static int find_host_scan(const struct place *place, const char *domain, char *ret, size_t size) {
+        char part[40];
+        const char *p;
+        unsigned port;
+        int end = 0;
+
+        ret[0] = '\0';
+        (void) snprintf(part, sizeof(part), "/%s/", domain);
+        p = strstr(place->device, part);
+        while (p && p > place->device && *--p != '/')
+                ;
+        if (!p || sscanf(p, "/ata%u/%n", &port, &end) != 1 || end == 0)
+                return 0;
+        if ((size_t) snprintf(ret, size, "%s/class/scsi_host/%s/scan", place->sysfs, domain) >=
+            size)
+                return -ENAMETOOLONG;
+        return 0;
+}
+
 static int fill_scsi(const struct place *place, struct disk_id *id, struct disk_nodes *nodes) {
         const char *address = last_name(place->device);
         int r;
@@ -173,7 +195,8 @@ static int fill_scsi(const struct place *place, struct disk_id *id, struct disk_
         (void) snprintf(id->domain, sizeof(id->domain), "host%u",
                         (unsigned) strtoul(address, NULL, 10));
         if ((r = copy(id->address, sizeof(id->address), address)) < 0 ||
-            (r = scsi_driver(place, id->domain, id->driver, sizeof(id->driver))) < 0)
+            (r = scsi_driver(place, id->domain, id->driver, sizeof(id->driver))) < 0 ||
+            (r = find_host_scan(place, id->domain, nodes->host_scan, sizeof(nodes->host_scan))) < 0)
                 return r;
         find_reset_node(place, id->name, nodes->reset_node, sizeof(nodes->reset_node));
         return copy(nodes->device_dir, sizeof(nodes->device_dir), place->device);
@@ -216,9 +239,15 @@ static int nvme_driver(const char *controller, char *ret, size_t size) {
 
 static int fill_nvme(const struct place *place, struct disk_id *id, struct disk_nodes *nodes) {
         const char *controller = last_name(place->device);
+        unsigned subsystem, namespace;
         int r;
 
         id->kind = DISK_NVME;
+        if (is_path(id->name, &subsystem, &namespace))
+                (void) snprintf(nodes->reset_node, sizeof(nodes->reset_node), "/dev/nvme%un%u",
+                                subsystem, namespace);
+        else
+                (void) snprintf(nodes->reset_node, sizeof(nodes->reset_node), "/dev/%s", id->name);
         if ((r = copy(id->address, sizeof(id->address), controller)) < 0 ||
             (r = copy(id->domain, sizeof(id->domain), controller)) < 0 ||
             (r = nvme_driver(place->device, id->driver, sizeof(id->driver))) < 0)
@@ -353,6 +382,7 @@ int device_read(const char *sysfs, const char *block_dir, struct disk_id *ret_id
         if ((r = find_place(sysfs, block_dir, &place)) < 0 ||
             (r = copy(id.name, sizeof(id.name), last_name(place.dir))) < 0 ||
             (r = copy(nodes.block_dir, sizeof(nodes.block_dir), place.dir)) < 0 ||
+            (r = copy(nodes.sysfs, sizeof(nodes.sysfs), sysfs)) < 0 ||
             (r = fill(&place, &id, &nodes)) < 0)
                 return r;
         if (id.kind == DISK_NVME && is_path(id.name, &subsystem, &namespace))
@@ -362,6 +392,8 @@ int device_read(const char *sysfs, const char *block_dir, struct disk_id *ret_id
         if (r < 0)
                 return r;
         id.diskseq = read_diskseq(place.dir);
+        nodes.kind = id.kind;
+        nodes.diskseq = id.diskseq;
         *ret_id = id;
         *ret_nodes = nodes;
         return 0;

@@ -12,6 +12,7 @@
 #include "agent/base/file-util.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/device.h"
+#include "agent/observe/nvme.h"
 #include "tests/sysfs/unpack.h"
 #include "tests/unit/temp-dir.h"
 
@@ -133,6 +134,7 @@ static void show_id(const struct tree *tree, const struct disk_id *id,
         show("serial", "%s", id->serial);
         show("block dir", "%s", without_root(tree, nodes->block_dir));
         show("device dir", "%s", without_root(tree, nodes->device_dir));
+        show("host scan", "%s", without_root(tree, nodes->host_scan));
         show("reset node", "%s", without_root(tree, nodes->reset_node));
         show("block size", "%" PRIu32, nodes->block_size);
 }
@@ -193,6 +195,20 @@ static void show_counters(const struct tree *tree, const struct disk_id *id,
         counters_close(&counters);
 }
 
+static void show_facts(const struct tree *tree, const struct disk_nodes *nodes) {
+        struct nvme_facts facts;
+        int r = nvme_facts_read(tree->sysfs, nodes, &facts);
+
+        if (r < 0)
+                show("facts", "%s", strerrorname_np(-r));
+        else
+                show("facts",
+                     "multipath=%s lockdown=%s movable_bar=%s own_bridge=%s identify=%s "
+                     "admin_timeout=%" PRIu64 "us",
+                     yes_no(facts.multipath), yes_no(facts.lockdown), yes_no(facts.movable_bar),
+                     yes_no(facts.own_bridge), yes_no(facts.identify), facts.admin_timeout);
+}
+
 static void show_device(const struct tree *tree, const char *dir) {
         struct disk_nodes nodes;
         struct disk_id id;
@@ -203,6 +219,8 @@ static void show_device(const struct tree *tree, const char *dir) {
                 return;
         }
         show_id(tree, &id, &nodes);
+        if (id.kind == DISK_NVME)
+                show_facts(tree, &nodes);
         show_counters(tree, &id, &nodes);
 }
 

@@ -155,6 +155,36 @@ static void test_scsi_deep(void **state) {
         assert_int_equal(id.diskseq, 0);
 }
 
+/* Below a port of libata; and a host that lies below none, however its device is called. */
+static void test_ata(void **state) {
+        static const struct {
+                const char *above, *scan;
+        } cases[] = {
+                { "pci0000:00/0000:00:1f.2/ata3", "class/scsi_host/host3/scan" },
+                { "pci0000:00/0000:00:1f.2", "" },
+                { "platform/ata3x", "" },
+                { "platform/xata3", "" },
+                { "platform/ata", "" },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+                char disk[200];
+                struct disk_nodes nodes;
+                struct disk_id id;
+
+                (void) snprintf(disk, sizeof(disk), "%s/host3/target3:0:0/3:0:0:0/block/sda",
+                                cases[i].above);
+                add_disk(&dir, disk, "8:0\n");
+                add_device_link(&dir, disk, "../../../3:0:0:0");
+                assert_int_equal(read_device(&dir, "sda", &id, &nodes), 0);
+                assert_int_equal(nodes.kind, DISK_SCSI);
+                assert_string_equal(nodes.host_scan, cases[i].scan[0]
+                                                             ? temp_path(&dir, "%s", cases[i].scan)
+                                                             : "");
+        }
+}
+
 static void test_nvme(void **state) {
         static const struct {
                 const char *transport, *driver;
@@ -173,7 +203,9 @@ static void test_nvme(void **state) {
         }
         assert_string_equal(id.name, "nvme7n1");
         assert_string_equal(nodes.device_dir, temp_path(&dir, "devices/" NVME_1));
-        assert_string_equal(nodes.reset_node, "");
+        assert_string_equal(nodes.reset_node, "/dev/nvme7n1");
+        assert_int_equal(nodes.kind, DISK_NVME);
+        assert_string_equal(nodes.sysfs, dir.path);
 }
 
 static void test_multipath(void **state) {
@@ -190,6 +222,8 @@ static void test_multipath(void **state) {
         assert_string_equal(id.name, "nvme0c0n2");
         assert_int_equal(id.diskseq, 31);
         assert_string_equal(nodes.device_dir, temp_path(&dir, "devices/" NVME_0));
+        assert_string_equal(nodes.reset_node, "/dev/nvme0n2");
+        assert_int_equal(nodes.diskseq, 31);
 
         /* What bears the head's name is no head. */
         assert_int_equal(unlink(temp_path(&dir, "devices/" SUBSYSTEM "/nvme0n2/device")), 0);
@@ -349,6 +383,7 @@ int main(void) {
                 cmocka_unit_test(test_scsi),
                 cmocka_unit_test(test_scsi_driver),
                 cmocka_unit_test(test_scsi_deep),
+                cmocka_unit_test(test_ata),
                 cmocka_unit_test(test_nvme),
                 cmocka_unit_test(test_multipath),
                 cmocka_unit_test(test_paths),

@@ -217,32 +217,36 @@ static void check_step_on_nothing(enum step step) {
 static void test_prepare(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
         struct disk_nodes nodes = {};
-        struct executor e = spawn_ready(NULL);
+        struct executor e = spawn_ready(temp_path(&dir, "prepare.lock"));
         const char *iostats = temp_path(&dir, "block/sda/queue/iostats");
         static const struct {
-                const char *before, *after;
+                const char *was, *is;
+                int64_t before;
                 int error;
         } cases[] = {
-                { "0\n", "1\n", 1 },
-                { "1\n", "1\n", 0 },
-                { "neither\n", "neither\n", -EINVAL },
+                { "0\n", "1\n", 0, 0 },
+                { "1\n", "1\n", PREPARE_LEAVE, 0 },
+                { "neither\n", "neither\n", PREPARE_LEAVE, -EINVAL },
         };
+        struct prepare_settings settings;
 
         (void) snprintf(nodes.block_dir, sizeof(nodes.block_dir), "%s/block/sda", dir.path);
+        write_text(temp_path(&dir, "block/sda/stat"), "0 0 0 0 0 0 0 0 0 0 0\n");
+        for (size_t i = 0; i < ELEMENTSOF(settings.values); i++)
+                settings.values[i] = PREPARE_LEAVE;
+        settings.values[PREPARE_IOSTATS] = 1;
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
                 struct executor_report report;
 
-                write_text(iostats, cases[i].before);
-                assert_int_equal(executor_prepare(&e, &nodes), 0);
+                write_text(iostats, cases[i].was);
+                assert_int_equal(executor_prepare(&e, &nodes, &settings), 0);
                 report = next_report(&e);
                 assert_int_equal(report.news, NEWS_PREPARED);
                 assert_int_equal(report.error, cases[i].error);
-                assert_string_equal(report.name, "sda");
-                assert_content(iostats, cases[i].after);
+                assert_string_equal(report.prepared.name, "sda");
+                assert_int_equal(report.prepared.before.values[PREPARE_IOSTATS], cases[i].before);
+                assert_content(iostats, cases[i].is);
         }
-        assert_int_equal(unlink(iostats), 0);
-        assert_int_equal(executor_prepare(&e, &nodes), 0);
-        expect(&e, NEWS_PREPARED, STEP_NONE, 0, -ENOENT);
         end(&e);
 }
 
@@ -357,8 +361,8 @@ static void test_process(void **state) {
         for (struct dirent *d; (d = readdir(fds));)
                 files += d->d_name[0] != '.';
         (void) closedir(fds);
-        /* Standard input, output, error, the socket, the lock. */
-        assert_int_equal(files, 5);
+        /* Standard input, output, error, the socket, the lock, the two tables. */
+        assert_int_equal(files, 7);
 
         read_proc(e.pid, "status", text, sizeof(text));
         assert_non_null(strstr(text, "\nSigBlk:\t0000000000000000\n"));

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What acts on a controller read and write the kernel's files by: the calls of the C library, or in
+ * tests a script. */
+
+#include <sys/types.h>
+
+struct door {
+        ssize_t (*read)(int fd, void *buf, size_t size, off_t offset);
+        ssize_t (*write)(int fd, const void *data, size_t size, off_t offset);
+};
+
+extern const struct door door_kernel;
