@@ -72,7 +72,8 @@ static void record_device(struct disk *disk) {
 }
 
 /* A stack that could not be read is incomplete, and nothing is risked on it. */
-static void take_stack(struct disk *disk, const struct mount_views *views) {
+static void take_stack(struct disk *disk, const struct mount_views *views,
+                       const struct claims *claims) {
         const struct stack_world world = { .sysfs = SYSFS, .swaps = SWAPS, .views = views };
         int r;
 
@@ -81,9 +82,11 @@ static void take_stack(struct disk *disk, const struct mount_views *views) {
         if (r < 0)
                 log_warning("%s (%s): cannot read what stands on it: %s", disk->id.name,
                             disk->id.address, strerror(-r));
+        disk->owners = owners_of_disk(&disk->id, &disk->nodes, &disk->stack, claims);
 }
 
-static void take_mounts(struct disk *disk, const struct mount_views *views) {
+static void take_mounts(struct disk *disk, const struct mount_views *views,
+                        const struct claims *claims) {
         struct mounts mounts = {};
         int r;
 
@@ -95,7 +98,7 @@ static void take_mounts(struct disk *disk, const struct mount_views *views) {
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
-        take_stack(disk, views);
+        take_stack(disk, views, claims);
         record_device(disk);
         if (disk->state.fd < 0)
                 return;
@@ -114,6 +117,7 @@ static bool keeps_mounts(const struct disk *disk) {
 void disk_refresh_mounts(struct agent *agent) {
         usec_t begun = now_monotonic();
         struct mount_views views;
+        struct claims claims;
         int r;
 
         assert(agent);
@@ -124,9 +128,10 @@ void disk_refresh_mounts(struct agent *agent) {
                 log_warning("cannot read what is mounted: %s", strerror(-r));
                 return;
         }
+        claims_read(PROCFS, SYSFS, &claims);
         for (struct disk *d = agent->disks; d; d = d->next)
                 if (!keeps_mounts(d))
-                        take_mounts(d, &views);
+                        take_mounts(d, &views, &claims);
         mount_views_clear(&views);
         agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
 }
@@ -165,10 +170,12 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
 /* What stands on a disk that an earlier daemon had to do with, as it is now. */
 static void find_stack(struct disk *disk) {
         struct mount_views views;
+        struct claims claims;
 
         if (mount_views_read(PROCFS, &views) < 0)
                 return;
-        take_stack(disk, &views);
+        claims_read(PROCFS, SYSFS, &claims);
+        take_stack(disk, &views, &claims);
         mount_views_clear(&views);
 }
 

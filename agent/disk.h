@@ -8,7 +8,7 @@
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/mounts.h"
-#include "agent/observe/stack.h"
+#include "agent/observe/owner.h"
 #include "agent/observe/udev.h"
 #include "agent/report/bus.h"
 #include "agent/report/journal.h"
@@ -31,6 +31,7 @@ struct disk {
         struct watch watch;
         struct mounts mounts;      /* frozen while an incident lasts */
         struct stack stack;        /* all that stands on it: frozen alike */
+        unsigned owners;           /* who else looks after it, a set of OWNER_BIT(): alike */
         bool missed;               /* events were lost, and it has not been named again since */
         bool failed_over;          /* its requests may have been since the newest sample */
         usec_t unread_since;       /* its counters cannot be read since; USEC_INFINITY: they can */

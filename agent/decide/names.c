@@ -64,6 +64,28 @@ static const char *const state_names[_INCIDENT_STATE_MAX] = {
         [INCIDENT_MOUNTING] = "mounting",
 };
 
+static const char *const owner_names[_DISK_OWNER_MAX] = {
+        [OWNER_MULTIPATH] = "multipath",
+        [OWNER_MD] = "md",
+        [OWNER_DM_RAID] = "dm-raid",
+        [OWNER_DRBD] = "drbd",
+        [OWNER_ISCSI] = "iscsi",
+        [OWNER_SBD] = "sbd",
+        [OWNER_SANLOCK] = "sanlock",
+        [OWNER_CLUSTER] = "cluster",
+};
+
+static const char *const owner_reasons[_DISK_OWNER_MAX] = {
+        [OWNER_MULTIPATH] = "it is one of the paths of a multipath device, which fails over",
+        [OWNER_MD] = "it is part of an md array, which goes its own way if a disk fails",
+        [OWNER_DM_RAID] = "it is part of a RAID volume, which goes its own way if a disk fails",
+        [OWNER_DRBD] = "DRBD stands on it, which goes its own way if a disk fails",
+        [OWNER_ISCSI] = "it is reached by iSCSI, whose session iscsid recovers",
+        [OWNER_SBD] = "sbd has it open, which fences the machine when it does not answer",
+        [OWNER_SANLOCK] = "sanlock has leases on it, which it renews or loses",
+        [OWNER_CLUSTER] = "a cluster uses it, and has to decide who may write to it",
+};
+
 static const struct {
         const char *name;
         int error;
@@ -124,6 +146,22 @@ const char *symptom_to_string(enum symptom_kind kind) {
         assert(kind < _SYMPTOM_MAX);
 
         return symptom_names[kind];
+}
+
+const char *owner_to_string(enum disk_owner owner) {
+        assert(owner < _DISK_OWNER_MAX);
+
+        return owner_names[owner];
+}
+
+const char *owner_reason(enum disk_owner owner) {
+        assert(owner < _DISK_OWNER_MAX);
+
+        return owner_reasons[owner];
+}
+
+int owner_from_string(const char *name) {
+        return from_string(owner_names, _DISK_OWNER_MAX, name);
 }
 
 const char *incident_state_to_string(enum incident_state state) {

@@ -4,6 +4,7 @@
 /* The words of the nouns, from one table each: in logs, on the bus, in state files, on screens. */
 
 #include "include/incident.h"
+#include "include/owner.h"
 #include "include/step.h"
 #include "include/symptom.h"
 
@@ -24,6 +25,15 @@ const char *outcome_to_string(enum outcome outcome);
 
 /* "stalled", "stuck-request", ...; SYMPTOM_NONE is "-". */
 const char *symptom_to_string(enum symptom_kind kind);
+
+/* "multipath", "md", "dm-raid", ...: one word. */
+const char *owner_to_string(enum disk_owner owner);
+
+/* Why the disk is left to that owner, to follow "not reset: ". */
+const char *owner_reason(enum disk_owner owner);
+
+/* The owner of this name, or -EINVAL. */
+int owner_from_string(const char *name);
 
 /* The fine state as it stands in state files: "acting", "draining", ... */
 const char *incident_state_to_string(enum incident_state state);

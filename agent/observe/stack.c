@@ -17,6 +17,7 @@ static const char *const kind_names[_STACK_KIND_MAX] = {
         [STACK_LVM] = "LVM volume",
         [STACK_CRYPT] = "encrypted volume",
         [STACK_MULTIPATH] = "multipath",
+        [STACK_DM_RAID] = "device-mapper RAID",
         [STACK_DM] = "device-mapper device",
         [STACK_MD] = "md",
         [STACK_BCACHE] = "bcache",

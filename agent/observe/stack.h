@@ -24,6 +24,7 @@ enum stack_kind {
         STACK_LVM,        /* a logical volume, or a part of one that LVM hides */
         STACK_CRYPT,      /* dm-crypt: LUKS or plain */
         STACK_MULTIPATH,
+        STACK_DM_RAID,    /* a leg of a RAID volume of LVM, or a set of dmraid */
         STACK_DM,         /* another device of device mapper */
         STACK_MD,
         STACK_BCACHE,

@@ -41,7 +41,22 @@ static int read_devnum(const char *sysfs, const char *name, dev_t *ret) {
         return 0;
 }
 
-static enum stack_kind dm_kind(const char *uuid) {
+/* LVM reserves these names for what it makes the RAID of, "lv_rimage_0" (LVM2
+ * lib/misc/lvm-string.c: _lvname_has_reserved_string); its uuid does not tell. */
+static bool is_raid_leg(const char *name) {
+        static const char *const parts[] = { "_rimage_", "_rmeta_", "_mimage_" };
+
+        for (size_t i = 0; i < ELEMENTSOF(parts); i++) {
+                const char *p = strstr(name, parts[i]);
+
+                if (p && p[strlen(parts[i])] && strspn(p + strlen(parts[i]), "0123456789") ==
+                                                        strlen(p + strlen(parts[i])))
+                        return true;
+        }
+        return false;
+}
+
+static enum stack_kind dm_kind(const char *uuid, const char *name) {
         static const struct {
                 const char *prefix;
                 enum stack_kind kind;
@@ -53,11 +68,13 @@ static enum stack_kind dm_kind(const char *uuid) {
                 { "CRYPT-TCRYPT", STACK_CRYPT },
                 { "CRYPT-BITLK", STACK_CRYPT },
                 { "mpath-", STACK_MULTIPATH },
+                { "DMRAID-", STACK_DM_RAID },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(kinds); i++)
                 if (strncmp(uuid, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
-                        return kinds[i].kind;
+                        return kinds[i].kind == STACK_LVM && is_raid_leg(name) ? STACK_DM_RAID
+                                                                               : kinds[i].kind;
         return STACK_DM;
 }
 
@@ -66,8 +83,9 @@ static void read_dm(const char *sysfs, struct stack_node *node) {
 
         if (read_text(sysfs, node->name, "dm/uuid", uuid, sizeof(uuid)) < 0)
                 uuid[0] = '\0';
-        node->kind = dm_kind(uuid);
-        (void) read_text(sysfs, node->name, "dm/name", node->text, sizeof(node->text));
+        if (read_text(sysfs, node->name, "dm/name", node->text, sizeof(node->text)) < 0)
+                node->text[0] = '\0';
+        node->kind = dm_kind(uuid, node->text);
 }
 
 static void read_md(const char *sysfs, struct stack_node *node) {
