@@ -42,7 +42,7 @@ struct conf_key {
         const char *meaning;      /* for the administrator; lines of at most 76 columns */
 };
 
-#define CONF_KEYS 7
+#define CONF_KEYS 24
 extern const struct conf_key conf_keys[CONF_KEYS];
 
 /* Enough for every text that conf_format() and conf_allowed() make. */

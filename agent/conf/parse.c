@@ -240,7 +240,7 @@ static const char *list_known(char *buf, size_t size, const char *section) {
 /* KNOWN: the section is one of ours, the key is not. */
 static void complain_unknown(struct parser *p, const char *section, bool known, const char *name,
                              const char *value) {
-        char list[256];
+        char list[512];
 
         (void) list_known(list, sizeof(list), known ? section : NULL);
         if (known)
