@@ -47,15 +47,15 @@ static void test_dm_kinds(void **state) {
         static const struct {
                 const char *uuid, *kind;
         } cases[] = {
-                { "LVM-Zx7QbV", "LVM volume" },
-                { "LVM-Zx7QbV-tpool", "LVM volume" },
-                { "CRYPT-LUKS2-0123-data", "encrypted volume" },
-                { "CRYPT-LUKS1-0123-data", "encrypted volume" },
-                { "CRYPT-PLAIN-swap", "encrypted volume" },
-                { "CRYPT-VERITY-0123-usr", "device-mapper device" },
+                { "LVM-Zx7QbV", "lvm" },
+                { "LVM-Zx7QbV-tpool", "lvm" },
+                { "CRYPT-LUKS2-0123-data", "crypt" },
+                { "CRYPT-LUKS1-0123-data", "crypt" },
+                { "CRYPT-PLAIN-swap", "crypt" },
+                { "CRYPT-VERITY-0123-usr", "dm" },
                 { "mpath-360014", "multipath" },
-                { "part1-mpath-360014", "device-mapper device" },
-                { "", "device-mapper device" },
+                { "part1-mpath-360014", "dm" },
+                { "", "dm" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -92,16 +92,16 @@ static void test_lvm_in_luks(void **state) {
         assert_stack(&dir, 0,
                      "partition sda1\n"
                      "partition sda2\n"
-                     "  encrypted volume dm-0 crypt\n"
-                     "    LVM volume dm-2 vg-swap\n"
+                     "  crypt dm-0 crypt\n"
+                     "    lvm dm-2 vg-swap\n"
                      "      swap swap /dev/dm-2\n"
-                     "    LVM volume dm-3 vg-root-real\n"
-                     "      LVM volume dm-1 vg-root\n"
+                     "    lvm dm-3 vg-root-real\n"
+                     "      lvm dm-1 vg-root\n"
                      "        filesystem ext4 /dev/mapper/vg-root\n"
                      "          mount ext4 /\n"
-                     "      LVM volume dm-10 vg-snap\n"
-                     "    LVM volume dm-4 vg-snap-cow\n"
-                     "      LVM volume dm-10 vg-snap, again\n",
+                     "      lvm dm-10 vg-snap\n"
+                     "    lvm dm-4 vg-snap-cow\n"
+                     "      lvm dm-10 vg-snap, again\n",
                      true, true);
         assert_stack(&dir, 16, "", false, true);
 }
@@ -117,7 +117,7 @@ static void test_multipath_with_partitions(void **state) {
         hold(&dir, "dm-0", "dm-1");
         assert_stack(&dir, 16,
                      "multipath dm-0 mpatha\n"
-                     "  device-mapper device dm-1 mpatha-part1\n"
+                     "  dm dm-1 mpatha-part1\n"
                      "    filesystem ext4 /dev/mapper/mpatha-part1\n"
                      "      mount ext4 /data\n",
                      true, true);
@@ -216,9 +216,9 @@ static void test_bcache_and_drbd(void **state) {
                      "partition sda1\n"
                      "  bcache bcache0\n"
                      "partition sda2\n"
-                     "  DRBD drbd1\n",
+                     "  drbd drbd1\n",
                      true, true);
-        assert_stack(&dir, 16, "block device odd0\n", true, true);
+        assert_stack(&dir, 16, "device odd0\n", true, true);
 }
 
 static void test_loops(void **state) {
@@ -241,10 +241,10 @@ static void test_loops(void **state) {
         assert_stack(&dir, 16,
                      "filesystem ext4 /dev/sdb\n"
                      "  mount ext4 /data\n"
-                     "  loop device loop0 /data/a file.img\n"
+                     "  loop loop0 /data/a file.img\n"
                      "    filesystem squashfs /dev/loop0\n"
                      "      mount squashfs /img\n"
-                     "  loop device loop10 /data/gone (deleted)\n"
+                     "  loop loop10 /data/gone (deleted)\n"
                      "    partition loop10p1\n",
                      true, true);
 }
@@ -345,10 +345,10 @@ static void test_ring(void **state) {
         hold(&dir, "dm-1", "dm-0");
         hold(&dir, "dm-1", "sdb");
         assert_stack(&dir, 16,
-                     "device-mapper device dm-0 a\n"
-                     "  device-mapper device dm-1 b\n"
-                     "    device-mapper device dm-0 a, again\n"
-                     "    block device sdb, again\n",
+                     "dm dm-0 a\n"
+                     "  dm dm-1 b\n"
+                     "    dm dm-0 a, again\n"
+                     "    device sdb, again\n",
                      true, true);
 }
 
@@ -573,26 +573,30 @@ static void test_this_machine(void **state) {
 static void test_count(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
                 ROOT "40 28 8:2 / /srv rw - xfs /dev/sda2 rw\n"
-                     "41 28 8:2 /x /x rw - xfs /dev/sda2 rw\n",
+                     "41 28 8:2 /x /x rw - xfs /dev/sda2 rw\n"
+                     "42 28 9:0 / /md rw - ext4 /dev/md0 rw\n",
                 "/dev/sdb partition 15356 0 -2\n");
-        struct stack_count count = {};
-        struct stack stack = {};
+        struct stack a = {}, b = {};
+        const struct stack *before[] = { &a };
+        struct radius radius = {};
 
-        add_md(&dir, "md0", "9:0", "raid1", "2");
+        /* On sda twice, and on sdb. */
+        add_md(&dir, "md0", "9:0", "raid1", "3");
         hold(&dir, "sda1", "md0");
         hold(&dir, "sda2", "md0");
-        read_stack(&dir, 0, &stack);
-        stack_count(&stack, &count);
-        stack_clear(&stack);
-        read_stack(&dir, 16, &stack);
-        stack_count(&stack, &count);
-        stack_clear(&stack);
-        assert_int_equal(count.disks, 2);
-        assert_int_equal(count.partitions, 2);
-        assert_int_equal(count.volumes, 1);
-        assert_int_equal(count.filesystems, 1);
-        assert_int_equal(count.mounts, 2);
-        assert_int_equal(count.swaps, 1);
+        hold(&dir, "sdb", "md0");
+        read_stack(&dir, 0, &a);
+        read_stack(&dir, 16, &b);
+        stack_count(&a, NULL, 0, &radius);
+        stack_count(&b, before, 1, &radius);
+        assert_int_equal(radius.disks, 2);
+        assert_int_equal(radius.partitions, 2);
+        assert_int_equal(radius.volumes, 1);
+        assert_int_equal(radius.filesystems, 2);
+        assert_int_equal(radius.mounts, 3);
+        assert_int_equal(radius.swaps, 1);
+        stack_clear(&a);
+        stack_clear(&b);
 }
 
 int main(void) {
