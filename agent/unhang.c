@@ -12,6 +12,7 @@
 #include "agent/base/macro.h"
 #include "agent/ctl/verb.h"
 #include "agent/simulate.h"
+#include "agent/who.h"
 #include "include/bus.h"
 
 static bool arg_json = false;
@@ -54,6 +55,8 @@ static const struct verb {
           "Show all that is known of a disk, and through what" },
         { "blast-radius", "DISK", 1, 1, OPTION_JSON, verb_blast_radius,
           "Show all that a reset of its host or controller can freeze" },
+        { "holders", "DISK", 1, 1, OPTION_JSON, who_holds,
+          "Show the processes that hold it, or a filesystem on it" },
         { "reset", "DISK", 1, 1, OPTION_FORCE | OPTION_YES, verb_reset,
           "Reset a disk that hangs; wait for what comes of it" },
         { "record", "[DISK...]", 0, SIZE_MAX, 0, verb_record,

@@ -189,27 +189,37 @@ enum verb_result verb_show(const struct verb_context *c, char **disks, _unused_ 
         return disk_healthy(&show.disk) ? VERB_OK : VERB_UNHEALTHY;
 }
 
-enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, _unused_ size_t n) {
-        _cleanup_(client_stack_done) struct client_stack stack = {};
+enum verb_result verb_ask_stack(const struct verb_context *c, const char *disk, bool domain,
+                                struct client_stack *ret) {
         _cleanup_(client_freep) struct client *client = NULL;
         const char *name;
         int r;
 
-        assert(c && disks && n == 1);
+        assert(c && disk && ret);
 
-        name = disk_name(c, disks[0]);
+        name = disk_name(c, disk);
         if (!name)
                 return VERB_USAGE;
         r = client_connect(c->socket, ANSWER_TIMEOUT, &client);
         if (r < 0)
                 return explain(c, r);
-        r = client_stack(client, name, true, ANSWER_TIMEOUT, &stack);
-        if (r < 0)
-                return explain_disk(c, name, r);
+        r = client_stack(client, name, domain, ANSWER_TIMEOUT, ret);
+        return r < 0 ? explain_disk(c, name, r) : VERB_OK;
+}
+
+enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, _unused_ size_t n) {
+        _cleanup_(client_stack_done) struct client_stack stack = {};
+        enum verb_result result;
+
+        assert(c && disks && n == 1);
+
+        result = verb_ask_stack(c, disks[0], true, &stack);
+        if (result != VERB_OK)
+                return result;
         if (c->json)
-                json_print_radius(c->out, name, &stack);
+                json_print_radius(c->out, disk_name(c, disks[0]), &stack);
         else
-                tree_print_radius(c->out, name, &stack);
+                tree_print_radius(c->out, disk_name(c, disks[0]), &stack);
         return VERB_OK;
 }
 
