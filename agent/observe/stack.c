@@ -266,6 +266,16 @@ bool stack_is_unfollowed(const struct stack *stack) {
         return !stack->complete;
 }
 
+bool stack_has_filesystem(const struct stack *stack, const char *type) {
+        assert(stack && type);
+
+        for (size_t i = 0; i < stack->n; i++)
+                if (stack->nodes[i].kind == STACK_FILESYSTEM &&
+                    strcmp(stack->nodes[i].name, type) == 0)
+                        return true;
+        return false;
+}
+
 static bool holds(const struct stack *stack, const struct stack_node *node) {
         for (size_t i = 0; i < stack->n; i++)
                 if (stack->nodes[i].kind == node->kind && stack->nodes[i].devnum == node->devnum)

@@ -78,6 +78,9 @@ void stack_clear(struct stack *stack);
  * incomplete stack counts as such. */
 bool stack_is_unfollowed(const struct stack *stack);
 
+/* Whether a filesystem of this type stands there. */
+bool stack_has_filesystem(const struct stack *stack, const char *type);
+
 /* Adds to *RADIUS one disk, and all that stands there and is in none of the N stacks BEFORE it: a
  * volume may stand on several disks. */
 void stack_count(const struct stack *stack, const struct stack *const *before, size_t n,

@@ -280,6 +280,8 @@ static void test_btrfs(void **state) {
                      "    mount btrfs /home\n",
                      true, true);
         read_stack(&dir, 16, &stack);
+        assert_true(stack_has_filesystem(&stack, "btrfs"));
+        assert_false(stack_has_filesystem(&stack, "ext4"));
         assert_int_equal(stack.nodes[0].devices, 2);
         assert_int_equal(stack.nodes[0].devnum, makedev(0, 40));
         stack_clear(&stack);
