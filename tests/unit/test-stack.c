@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent/observe/volume.h"
 #include "tests/unit/stack-machine.h"
 
 #define ROOT "28 1 254:9 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
@@ -121,6 +122,36 @@ static void test_multipath_with_partitions(void **state) {
                      "    filesystem ext4 /dev/mapper/mpatha-part1\n"
                      "      mount ext4 /data\n",
                      true, true);
+}
+
+/* From the names of nodes to those of the kernel. */
+static void test_nodes(void **state) {
+        static const struct {
+                const char *path, *name;
+        } cases[] = {
+                { "/dev/sda1", "sda1" },
+                { "/dev/mapper/v--g-l--v", "dm-7" },
+                { "/dev/v-g/l-v", "dm-7" },
+                { "/dev/mapper/v-g", NULL },
+                { "/dev/v/g-l-v", NULL },
+                { "/dev/sdz", NULL },
+                { "/dev/", NULL },
+                { "/dev/../dev/sda1", NULL },
+                { "/data/sda1", NULL },
+                { "sda1", NULL },
+                { "", NULL },
+        };
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
+
+        add_dm(&dir, "dm-7", "254:7", "v--g-l--v", "LVM-abc");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char name[16] = "";
+
+                assert_int_equal(volume_of_node(dir.path, cases[i].path, name, sizeof(name)),
+                                 cases[i].name != NULL);
+                if (cases[i].name)
+                        assert_string_equal(name, cases[i].name);
+        }
 }
 
 /* ---- md ---- */
@@ -608,6 +639,7 @@ int main(void) {
                 cmocka_unit_test(test_dm_kinds),
                 cmocka_unit_test(test_lvm_in_luks),
                 cmocka_unit_test(test_multipath_with_partitions),
+                cmocka_unit_test(test_nodes),
                 cmocka_unit_test(test_md),
                 cmocka_unit_test(test_md_on_one_disk),
                 cmocka_unit_test(test_md_partitions),
