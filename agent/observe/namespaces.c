@@ -86,7 +86,7 @@ static int read_process(struct reading *reading, const char *procfs, const char 
         int r;
 
         r = read_space(procfs, pid, &space);
-        if (r == -EACCES || r == -EPERM)
+        if (r < 0 && r != -ENOENT && r != -ESRCH)
                 reading->views.complete = false;
         if (r < 0 || is_known(reading, space))
                 return 0;

@@ -171,6 +171,7 @@ static void test_md(void **state) {
                 { "linear", "2", "0", "in_sync", false },
                 { "raid10", "4", "0", "in_sync", true },
                 { "raid10", "4", "1", "in_sync", false },
+                { "raid10", "4", "2", "faulty", true },
                 { "raid4", "3", "0", "in_sync", true },
                 { "raid5", "3", "0", "in_sync", true },
                 { "raid5", "3", "1", "in_sync", false },
@@ -285,6 +286,7 @@ static void test_btrfs(void **state) {
                 ROOT "40 28 0:40 / /pool rw - btrfs /dev/sda2 rw,subvol=/\n"
                      "41 28 0:40 /home /home rw - btrfs /dev/sda2 rw,subvol=/home\n"
                      "42 28 0:41 / /one rw - btrfs /dev/sda1 rw\n"
+                     "44 28 0:43 / /fuse rw - fuse.x /dev/sdb rw\n"
                      "43 28 0:42 / /other rw - overlay overlay rw\n",
                 "");
         struct stack stack = {};
@@ -494,6 +496,9 @@ static void test_no_swap_in_the_kernel(void **state) {
         assert_stack(&dir, 16, "", false, true);
         assert_int_equal(mkdir(temp_path(&dir, "swaps"), 0700), 0);
         assert_stack(&dir, 16, "", true, false);
+        assert_int_equal(rmdir(temp_path(&dir, "swaps")), 0);
+        make_symlink("swaps", temp_path(&dir, "swaps"));
+        assert_stack(&dir, 16, "", true, false);
 }
 
 /* ---- namespaces ---- */
@@ -560,12 +565,34 @@ static void test_namespace_that_stays(void **state) {
 static void test_mounted_only_elsewhere(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
 
-        add_process(&dir, "77", 2, "128 1 254:9 / / rw master:1 - ext4 /dev/vda1 rw\n"
+        add_process(&dir, "77", 2, "128 1 254:9 / / rw shared:9 master:1 - ext4 /dev/vda1 rw\n"
                                    "140 128 8:16 / /data rw - ext4 /dev/sdb rw\n");
         assert_stack(&dir, 16,
                      "filesystem ext4 /dev/sdb\n"
                      "  mount ext4 /data, elsewhere, stays\n",
                      true, true);
+}
+
+/* What is mounted on nothing is not unmounted anywhere by unmounting ours. */
+static void test_root_elsewhere(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir =
+                stack_machine("28 1 8:16 / / rw shared:1 - ext4 /dev/sdb rw\n", "");
+
+        add_process(&dir, "77", 2, "128 1 0:9 / / rw shared:2 - tmpfs tmpfs rw\n"
+                                   "140 128 8:16 / /old rw master:1 - ext4 /dev/sdb rw\n");
+        assert_stack(&dir, 16,
+                     "filesystem ext4 /dev/sdb\n"
+                     "  mount ext4 /\n"
+                     "  mount ext4 /old, elsewhere, stays\n",
+                     true, true);
+}
+
+/* Its namespace cannot be told, and may be any. */
+static void test_process_that_hides(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
+
+        write_text(temp_path(&dir, "proc/77/ns/mnt"), "");
+        assert_stack(&dir, 16, "", true, false);
 }
 
 /* A process without a table has ended: another one of its namespace is asked. */
@@ -661,6 +688,8 @@ int main(void) {
                 cmocka_unit_test(test_namespace_that_follows),
                 cmocka_unit_test(test_namespace_that_stays),
                 cmocka_unit_test(test_mounted_only_elsewhere),
+                cmocka_unit_test(test_root_elsewhere),
+                cmocka_unit_test(test_process_that_hides),
                 cmocka_unit_test(test_process_that_ends),
                 cmocka_unit_test(test_own_table_is_missing),
                 cmocka_unit_test(test_this_machine),
