@@ -11,6 +11,7 @@
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
 #include "agent/incident.h"
+#include "agent/radius.h"
 #include "agent/recording.h"
 #include "agent/report/notify.h"
 
@@ -214,6 +215,15 @@ static int bus_show(void *userdata, const char *name, struct bus_status *status)
         return 0;
 }
 
+static int bus_stack(void *userdata, const char *name, bool domain, struct bus_status *status) {
+        const struct disk *disk = agent_find(userdata, name);
+
+        if (!disk)
+                return -ENODEV;
+        radius_describe(disk, domain, status);
+        return 0;
+}
+
 static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
                      const char **ret_reason) {
         struct agent *agent = userdata;
@@ -233,6 +243,7 @@ static const struct bus_ops bus_ops = {
         .dropped = bus_dropped,
         .status = bus_status,
         .show = bus_show,
+        .stack = bus_stack,
         .reset = bus_reset,
 };
 

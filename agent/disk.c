@@ -77,6 +77,21 @@ static bool keeps_mounts(const struct disk *disk) {
         return disk->watch.ladder.past.state != INCIDENT_HEALTHY;
 }
 
+static bool has_btrfs(const struct disk *disk) {
+        for (size_t i = 0; i < disk->mounts.n; i++)
+                if (strcmp(disk->mounts.entries[i].fstype, "btrfs") == 0)
+                        return true;
+        return stack_has_filesystem(&disk->stack, "btrfs");
+}
+
+/* Reading the table of mounts may wait for a btrfs whose disk hangs (observe/namespaces.h). */
+static bool mounts_may_hang(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (keeps_mounts(d) && has_btrfs(d))
+                        return true;
+        return false;
+}
+
 void disk_refresh_mounts(struct agent *agent) {
         usec_t begun = now_monotonic();
         struct mount_views views;
@@ -85,6 +100,8 @@ void disk_refresh_mounts(struct agent *agent) {
 
         assert(agent);
 
+        if (mounts_may_hang(agent))
+                return;
         agent->mounts_stale = false;
         r = mount_views_read(PROCFS, &views);
         if (r < 0) {
@@ -130,7 +147,8 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         return disk;
 }
 
-/* What stands on a disk that an earlier daemon had to do with, as it is now. */
+/* What stands on a disk that an earlier daemon had to do with, as it is now. Where that is not
+ * known, the disk is taken for the system's. */
 static void find_stack(struct disk *disk) {
         struct mount_views views;
         struct claims claims;
@@ -158,7 +176,8 @@ static void resume(struct disk *disk, usec_t now) {
                 return;
         }
         disk->mounts = mounts;
-        find_stack(disk);
+        if (!has_btrfs(disk))
+                find_stack(disk);
         disk->suppressed_until = memory.suppressed_until;
         incident_resume(disk, &memory.past, now);
 }

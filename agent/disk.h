@@ -4,10 +4,8 @@
 /* A guarded disk: what is known of it, and what happens to it. */
 
 #include "agent/act/executor.h"
-#include "agent/decide/ladder.h"
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
-#include "agent/observe/mounts.h"
 #include "agent/observe/owner.h"
 #include "agent/observe/udev.h"
 #include "agent/report/bus.h"

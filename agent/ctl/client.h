@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-stack.h"
 #include "include/bus.h"
 
 struct sd_bus_message;
@@ -30,6 +31,15 @@ struct client_show {
         struct disk_report disk;
         struct signal_report *signals;
         size_t n_signals;
+};
+
+/* The answer to Stack(). The texts are valid until client_stack_done(). */
+struct client_stack {
+        struct sd_bus_message *answer;
+        struct stack_report report;
+        char **owners; /* those of the report */
+        struct node_report *nodes;
+        size_t n_nodes;
 };
 
 enum client_verdict {
@@ -71,6 +81,11 @@ int client_show(struct client *client, const char *disk, usec_t timeout,
 
 /* Frees what SHOW holds. A zeroed one is fine. */
 void client_show_done(struct client_show *show);
+
+/* Asks for what stands on DISK; with DOMAIN on all disks of its fault domain. As client_show(). */
+int client_stack(struct client *client, const char *disk, bool domain, usec_t timeout,
+                 struct client_stack *ret) _must_check_;
+void client_stack_done(struct client_stack *stack);
 
 /* Asks for a reset of DISK ("sda") and waits until it has ended. Returns an enum client_verdict and
  * fills *ret in; or a negative errno, as client_status(). After one the reset may be under way. */

@@ -41,7 +41,7 @@ struct bus_status {
         sd_bus_message *reply;
         int error;   /* the first one */
         bool show;   /* the answer to Show(): one disk, then its signals */
-        bool opened; /* that disk is in it, and its signals may follow */
+        bool opened; /* the array at its end is: what is in that may follow */
 };
 
 struct bus_server {
@@ -127,6 +127,62 @@ void bus_signal_add(struct bus_status *status, const struct signal_report *signa
                 status->error = r;
 }
 
+static int owners_append(sd_bus_message *reply, const struct stack_report *report) {
+        char t[TEXT_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "s");
+        for (size_t i = 0; r >= 0 && i < report->n_owners; i++)
+                r = sd_bus_message_append(reply, "s", clean_text(report->owners[i], t));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int stack_append(sd_bus_message *reply, const struct stack_report *report) {
+        const struct radius *a = &report->radius;
+        char t[TEXT_MAX];
+        int r;
+
+        if ((r = sd_bus_message_append(reply, "s", clean_text(report->domain, t))) < 0 ||
+            (r = owners_append(reply, report)) < 0 ||
+            (r = sd_bus_message_append(reply, "b(" BUS_RADIUS_TYPE ")", (int) report->complete,
+                                       a->disks, a->partitions, a->volumes, a->filesystems,
+                                       a->mounts, a->swaps)) < 0)
+                return r;
+        return sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(" BUS_NODE_TYPE ")");
+}
+
+void bus_stack_begin(struct bus_status *status, const struct stack_report *report) {
+        int r;
+
+        assert(status && report);
+        assert(!status->opened);
+
+        if (status->error < 0)
+                return;
+        r = stack_append(status->reply, report);
+        status->opened = r >= 0;
+        if (r < 0)
+                status->error = r;
+}
+
+void bus_node_add(struct bus_status *status, const struct node_report *node) {
+        char t[5][TEXT_MAX];
+        int r;
+
+        assert(status && node);
+
+        if (status->error < 0)
+                return;
+        assert(status->opened);
+
+        r = sd_bus_message_append(status->reply, "(" BUS_NODE_TYPE ")", node->depth,
+                                  clean_text(node->kind, t[0]), clean_text(node->name, t[1]),
+                                  clean_text(node->text, t[2]), clean_text(node->note, t[3]),
+                                  clean_text(node->number, t[4]), node->space, node->pid);
+        if (r < 0)
+                status->error = r;
+}
+
 static int method_status(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
         struct bus_server *server = userdata;
@@ -176,6 +232,35 @@ static int method_show(sd_bus_message *m, void *userdata, _unused_ sd_bus_error 
 
         status.reply = reply;
         r = server->ops->show(server->userdata, disk, &status);
+        if (r == -ENODEV)
+                return reply_no_such_disk(m);
+        if (r < 0)
+                return r;
+        if (status.error < 0)
+                return status.error;
+
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
+static int method_stack(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct bus_server *server = userdata;
+        struct bus_status status = {};
+        const char *disk;
+        int domain, r;
+
+        r = sd_bus_message_read(m, "sb", &disk, &domain);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+
+        status.reply = reply;
+        r = server->ops->stack(server->userdata, disk, domain, &status);
         if (r == -ENODEV)
                 return reply_no_such_disk(m);
         if (r < 0)
@@ -260,6 +345,11 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_RESULT("(" BUS_DISK_TYPE ")", disk,
                                               "a(" BUS_SIGNAL_TYPE ")", signals),
                                 method_show, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Stack", SD_BUS_ARGS("s", disk, "b", domain),
+                                SD_BUS_RESULT("s", domain, "as", owners, "b", complete,
+                                              "(" BUS_RADIUS_TYPE ")", radius,
+                                              "a(" BUS_NODE_TYPE ")", nodes),
+                                method_stack, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", disk, "b", force),
                                 SD_BUS_RESULT("s", outcome, "s", text),
                                 method_reset, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-stack.h"
 #include "include/bus.h"
 
 typedef struct sd_event sd_event;
@@ -35,6 +36,10 @@ struct bus_ops {
         /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal. 0, or
          * -ENODEV: the client gets NoSuchDisk. */
         int (*show)(void *userdata, const char *disk, struct bus_status *status);
+
+        /* Tells what stands on DISK, or with DOMAIN on all disks of its fault domain: one
+         * bus_stack_begin(), then one bus_node_add() for each. 0, or -ENODEV as above. */
+        int (*stack)(void *userdata, const char *disk, bool domain, struct bus_status *status);
 
         /* Begins the reset of DISK ("sda", as the client wrote it: it may be any text).
          * Returns 0 when it has begun: then CALL belongs to the daemon, which ends it with
@@ -75,6 +80,10 @@ void bus_status_add(struct bus_status *status, const struct disk_report *disk);
 
 /* Adds one signal to the answer to Show(); texts and failure as above. */
 void bus_signal_add(struct bus_status *status, const struct signal_report *signal);
+
+/* Begins the answer to Stack(), and adds a node to it; as above. */
+void bus_stack_begin(struct bus_status *status, const struct stack_report *report);
+void bus_node_add(struct bus_status *status, const struct node_report *node);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design
  * section 4 ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when
