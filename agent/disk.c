@@ -9,6 +9,7 @@
 #include "agent/decide/names.h"
 #include "agent/incident.h"
 #include "agent/observe/namespaces.h"
+#include "agent/preparer.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
 
@@ -184,7 +185,7 @@ static void resume(struct disk *disk, usec_t now) {
 
 /* A disk that cannot be prepared is watched all the same. */
 static void prepare(struct disk *disk, bool leave) {
-        int r = domain_prepare(disk, leave);
+        int r = prepare_disk(disk, leave);
 
         if (r < 0)
                 log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
@@ -245,6 +246,9 @@ static bool outlives(const struct disk *disk) {
 static void vanished(struct disk *disk) {
         struct disk **link = &disk->agent->disks;
 
+        /* udev may tell of it before the act that has led to it returns. */
+        if (disk->domain && domain_is_ending(disk->domain))
+                incident_dragged(disk, now_monotonic());
         if (outlives(disk)) {
                 incident_gone(disk);
                 return;
