@@ -57,14 +57,8 @@ def failed(machine, agent):
     for mount in mounts:  # of what was within reach of the act
         machine.sh(f'umount {mount}', 30)
     assert machine.sh('cat /sys/module/nvme_core/parameters/max_retries') == '5'
-    machine.nvme[0].controller.keep_registers()
-    for disk in machine.nvme:
-        disk.release()
-    machine.sh('echo 1 > /sys/bus/pci/rescan')
-    for disk in machine.nvme:
-        machine.sh(f'mount -t ext4 /dev/{disk.name()} /mnt/{disk.number} && '
-                   f'touch /mnt/{disk.number}/again && sync', 60)
-    step('back, and mounted again')
+    # No release(): QEMU would carry out what it still holds, with memory that the guest has by now
+    # given to somebody else.
 
 
 def case():
