@@ -256,6 +256,7 @@ static void vanished(struct disk *disk) {
         while (*link != disk)
                 link = &(*link)->next;
         *link = disk->next;
+        prepare(disk, true); /* it may have been taken out by a rule, and be there */
         if (disk->call)
                 bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
         incident_report(disk, EVENT_VANISHED, "gone, no longer guarded");

@@ -25,7 +25,7 @@ static void prepared(const struct agent *agent, const struct executor_report *ne
                                  news->prepared.before.values[i]);
         if (news->prepared.before.values[PREPARE_IOSTATS] == 0)
                 log_info("%s: its I/O statistics were off; switched on", name);
-        if (news->error < 0)
+        if (news->error < 0 && news->error != -ENOENT && news->error != -ENODEV)
                 log_warning("%s: cannot be prepared: %s %s", name, names[news->prepared.failed],
                             strerror(-news->error));
         /* Timers of requests were perhaps among it. */
