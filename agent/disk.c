@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/choose.h"
 #include "agent/decide/names.h"
 #include "agent/observe/namespaces.h"
 #include "agent/recording.h"
@@ -130,8 +131,10 @@ void disk_refresh_mounts(struct agent *agent) {
         }
         claims_read(PROCFS, SYSFS, &claims);
         for (struct disk *d = agent->disks; d; d = d->next)
-                if (!keeps_mounts(d))
+                if (!keeps_mounts(d)) {
                         take_mounts(d, &views, &claims);
+                        (void) choose_again(d, false);
+                }
         mount_views_clear(&views);
         agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
 }
@@ -158,7 +161,7 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         disk->agent = agent;
         disk->id = found->id;
         disk->nodes = found->nodes;
-        disk->policy = agent->policy;
+        disk->chosen.properties = found->properties;
         disk->unread_since = USEC_INFINITY;
         disk->executor.fd = -EBADF;
         disk->state.fd = -EBADF;
@@ -224,6 +227,14 @@ static void prepare(struct disk *disk) {
                             disk->id.address, strerror(-r));
 }
 
+void disk_policy_changed(struct disk *disk, const struct policy *before) {
+        assert(disk && before);
+
+        record_device(disk);
+        if (before->iostats == 0)
+                prepare(disk);
+}
+
 static int set_up(struct disk *disk, usec_t now) {
         static const struct kernel_files files = { .sysfs = SYSFS, .procfs = PROCFS };
         int r;
@@ -265,7 +276,9 @@ static struct disk *find(struct agent *agent, const struct disk_id *id) {
         return NULL;
 }
 
-static void vanished(struct disk *disk) {
+static const char gone[] = "gone, no longer guarded";
+
+static void vanished(struct disk *disk, const char *text) {
         struct disk **link = &disk->agent->disks;
 
         while (*link != disk)
@@ -273,10 +286,24 @@ static void vanished(struct disk *disk) {
         *link = disk->next;
         if (disk->call)
                 bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
-        incident_report(disk, EVENT_VANISHED, "gone, no longer guarded");
+        incident_report(disk, EVENT_VANISHED, text);
         if (disk->state.fd >= 0)
                 state_file_remove(&disk->state);
         (void) disk_free(disk);
+}
+
+/* At each event of udev for the disk, and at each survey. What is wrong with ours is said once. */
+static void take_properties(struct disk *disk, const struct properties *properties) {
+        bool anew = !properties_equal_ours(&disk->chosen.properties, properties);
+
+        if (properties_equal(&disk->chosen.properties, properties))
+                return;
+        disk->chosen.properties = *properties;
+        if (choose_again(disk, anew))
+                agent_arm(disk->agent);
+        else
+                vanished(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY
+                               " says so");
 }
 
 void disk_appeared(struct agent *agent, const struct disk_found *found) {
@@ -285,12 +312,17 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
 
         if (disk && same(&disk->id, &found->id)) {
                 disk->missed = false;
+                take_properties(disk, &found->properties);
                 return;
         }
         if (disk) /* its name and number have gone to another disk */
-                vanished(disk);
+                vanished(disk, gone);
 
         disk = disk_new(agent, found);
+        if (disk && !choose_first(disk)) {
+                (void) disk_free(disk);
+                return;
+        }
         r = disk ? set_up(disk, now_monotonic()) : -ENOMEM;
         if (r < 0) {
                 log_error("%s: cannot be guarded: %s", found->id.name, strerror(-r));
@@ -311,7 +343,7 @@ void disk_vanished(struct agent *agent, dev_t devnum) {
         for (struct disk *d = agent->disks; d; d = next) {
                 next = d->next;
                 if (d->id.devnum == devnum)
-                        vanished(d);
+                        vanished(d, gone);
         }
 }
 
@@ -332,7 +364,7 @@ void disk_sweep_end(struct agent *agent) {
         for (struct disk *d = agent->disks; d; d = next) {
                 next = d->next;
                 if (d->missed)
-                        vanished(d);
+                        vanished(d, gone);
         }
 }
 
@@ -345,7 +377,7 @@ void disk_tick(struct agent *agent, usec_t now) {
                         if (d->unread_since == USEC_INFINITY)
                                 d->unread_since = now;
                         else if (now - d->unread_since >= UNREAD_MAX)
-                                vanished(d);
+                                vanished(d, gone);
                 } else
                         d->unread_since = USEC_INFINITY;
         }

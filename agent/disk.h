@@ -4,6 +4,7 @@
 /* A guarded disk: what is known of it, and what happens to it. */
 
 #include "agent/act/executor.h"
+#include "agent/choose.h"
 #include "agent/decide/ladder.h"
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
@@ -14,7 +15,6 @@
 #include "agent/report/journal.h"
 #include "agent/state-file.h"
 #include "agent/watch.h"
-#include "include/policy.h"
 
 struct disk {
         struct agent *agent;
@@ -22,6 +22,7 @@ struct disk {
         struct disk_id id;
         struct disk_nodes nodes;
         struct policy policy;      /* what is in force for this disk */
+        struct chosen chosen;      /* why that is so */
         struct domain *domain;     /* NULL: nothing is ever done to it */
         unsigned slot;             /* in the domain's executor */
         struct executor executor;  /* its own */

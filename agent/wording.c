@@ -70,6 +70,8 @@ static usec_t limit(const struct disk *disk) {
 static const char *powerless(const struct disk *disk) {
         if (disk->watch.symptom.kind == SYMPTOM_CONTROLLER_STUCK)
                 return "that has not come to an end, and nothing can be done here until it does";
+        if (disk->policy.act == 0 && disk->domain)
+                return "its policy says Act=no";
         switch (disk->id.kind) {
         case DISK_SCSI:
                 return disk->domain ? "it could not be opened for resets, and is watched only"
@@ -313,9 +315,10 @@ void wording_guarded(const struct disk *disk, char *buf, size_t size) {
         assert(disk && buf);
 
         if (disk_can_act(disk))
-                (void) snprintf(buf, size, "guarded: LUN reset through %s when it hangs for %s",
-                                disk->nodes.reset_node, stall);
+                (void) snprintf(buf, size,
+                                "guarded: LUN reset through %s when it hangs for %s; policy %s",
+                                disk->nodes.reset_node, stall, disk->chosen.name);
         else
-                (void) snprintf(buf, size, "watched: reported when it hangs for %s; %s", stall,
-                                powerless(disk));
+                (void) snprintf(buf, size, "watched: reported when it hangs for %s; policy %s; %s",
+                                stall, disk->chosen.name, powerless(disk));
 }
