@@ -207,6 +207,15 @@ static int bus_show(void *userdata, const char *name, struct bus_status *status)
         return 0;
 }
 
+static int bus_policy(void *userdata, const char *name, struct bus_status *status) {
+        const struct disk *disk = agent_find(userdata, name);
+
+        if (!disk)
+                return -ENODEV;
+        choose_describe(disk, status);
+        return 0;
+}
+
 static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
                      const char **ret_reason) {
         struct agent *agent = userdata;
@@ -224,6 +233,7 @@ static const struct bus_ops bus_ops = {
         .dropped = bus_dropped,
         .status = bus_status,
         .show = bus_show,
+        .policy = bus_policy,
         .reset = bus_reset,
 };
 

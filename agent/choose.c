@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/base/file-util.h"
 #include "agent/base/log.h"
 #include "agent/choose.h"
+#include "agent/conf/check.h"
 
 #define LINE_MAX_BYTES 900
 
@@ -37,12 +39,6 @@ static void choose(const struct disk *disk, conf_message_cb callback, struct con
         };
 
         conf_choose(disk->agent->conf, &facts, callback, NULL, ret);
-}
-
-void choose_look(const struct disk *disk, struct conf_choice *ret) {
-        assert(disk && ret);
-
-        choose(disk, NULL, ret);
 }
 
 static void take(struct disk *disk, const struct conf_choice *choice) {
@@ -114,4 +110,33 @@ void choose_for_all(struct agent *agent) {
         for (struct disk *d = agent->disks; d; d = d->next)
                 (void) choose_again(d, true);
         agent_arm(agent);
+}
+
+/* Of a request; 0 if it is not known. */
+static usec_t read_timeout(const struct disk *disk) {
+        char path[DISK_PATH_MAX + 16], text[32];
+
+        (void) snprintf(path, sizeof(path), "%s/timeout", disk->nodes.device_dir);
+        if (disk->id.kind != DISK_SCSI || read_attribute_at(-EBADF, path, text, sizeof(text)) < 0)
+                return 0;
+        return strtoull(text, NULL, 10) * USEC_PER_SEC;
+}
+
+void choose_describe(const struct disk *disk, struct bus_status *status) {
+        const char *notes[CONF_NOTES_MAX];
+        struct conf_notes checked;
+        struct conf_choice choice;
+        struct conf_told told;
+
+        assert(disk && status);
+
+        choose(disk, NULL, &choice);
+        conf_choice_tell(disk->agent->conf, &choice, &told);
+        conf_check_disk(&choice.policy, &disk->id, read_timeout(disk), disk->counters.rearms,
+                        &checked);
+        for (size_t i = 0; i < checked.n; i++)
+                notes[i] = checked.texts[i];
+        told.report.notes = notes;
+        told.report.n_notes = checked.n;
+        bus_policy_set(status, &told.report);
 }

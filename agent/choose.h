@@ -9,6 +9,7 @@
 #include "agent/conf/choose.h"
 
 struct agent;
+struct bus_status;
 struct disk;
 
 /* What a disk's policy was made of. */
@@ -16,9 +17,6 @@ struct chosen {
         char name[CONF_NAME_MAX];     /* of the policy */
         struct properties properties; /* udev's */
 };
-
-/* What would be chosen now; says nothing, changes nothing. */
-void choose_look(const struct disk *disk, struct conf_choice *ret);
 
 /* Chooses for a disk that is new. Says what is wrong with its properties. Returns whether it is to
  * be guarded at all. */
@@ -30,6 +28,9 @@ bool choose_again(struct disk *disk, bool complain);
 
 /* In disk.c: what is in force for the disk has changed from BEFORE. */
 void disk_policy_changed(struct disk *disk, const struct policy *before);
+
+/* Says in an answer for a person what is in force for the disk, and why. */
+void choose_describe(const struct disk *disk, struct bus_status *status);
 
 /* Chooses anew for all disks, after the configuration was read. */
 void choose_for_all(struct agent *agent);

@@ -215,54 +215,71 @@ static const char *path_of(const struct conf_set *set, uint16_t file) {
         return conf_set_text(set, set->files[file]);
 }
 
-const char *conf_choice_reason(char *buf, size_t size, const struct conf_set *set,
-                               const struct conf_choice *choice) {
-        assert(buf && set && choice);
-
+static const char *reason_of(char buf[static CONF_ORIGIN_MAX], const struct conf_set *set,
+                             const struct conf_choice *choice) {
         switch (choice->by) {
         case CONF_BY_PROPERTY:
-                (void) snprintf(buf, size, "udev property " CONF_POLICY_PROPERTY "%s",
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "udev property " CONF_POLICY_PROPERTY "%s",
                                 choice->chosen ? "" : ", but there is none of that name");
                 break;
         case CONF_BY_MATCH:
-                (void) snprintf(buf, size, "[Match] of %s", path_of(set, choice->chosen->file));
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "[Match] of %s",
+                                path_of(set, choice->chosen->file));
                 break;
         case CONF_BY_DEFAULT:
-                (void) snprintf(buf, size, "no other matches");
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "no other matches");
                 break;
         default:
-                (void) snprintf(buf, size, "none matches");
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "none matches");
         }
         return buf;
 }
 
-const char *conf_choice_origin(char *buf, size_t size, const struct conf_set *set,
-                               const struct conf_choice *choice, size_t i) {
+static const char *origin_of(char buf[static CONF_ORIGIN_MAX], const struct conf_set *set,
+                             const struct conf_choice *choice, size_t i) {
         char property[CONF_TEXT_MAX];
-
-        assert(buf && set && choice && i < CONF_KEYS);
 
         switch (choice->origins[i]) {
         case CONF_FROM_FILE:
                 if (choice->from[i].line > 0)
-                        (void) snprintf(buf, size, "%s:%u", path_of(set, choice->from[i].file),
-                                        choice->from[i].line);
+                        (void) snprintf(buf, CONF_ORIGIN_MAX, "%s:%u",
+                                        path_of(set, choice->from[i].file), choice->from[i].line);
                 else
-                        (void) snprintf(buf, size, "%s cannot be read",
+                        (void) snprintf(buf, CONF_ORIGIN_MAX, "%s cannot be read",
                                         path_of(set, choice->from[i].file));
                 break;
         case CONF_FROM_PROPERTY:
-                (void) snprintf(buf, size, "udev property %s",
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "udev property %s",
                                 conf_property(property, sizeof(property), &conf_keys[i]));
                 break;
         case CONF_FROM_STALL:
-                (void) snprintf(buf, size, "never longer than StallSec=");
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "never longer than StallSec=");
                 break;
         case CONF_FROM_ERROR:
-                (void) snprintf(buf, size, "an error in its policy or udev properties");
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "an error in its policy or udev properties");
                 break;
         default:
-                (void) snprintf(buf, size, "default");
+                (void) snprintf(buf, CONF_ORIGIN_MAX, "default");
         }
         return buf;
+}
+
+void conf_choice_tell(const struct conf_set *set, const struct conf_choice *choice,
+                      struct conf_told *ret) {
+        assert(set && choice && ret);
+
+        for (size_t i = 0; i < CONF_KEYS; i++)
+                ret->values[i] = (struct value_report) {
+                        .section = conf_keys[i].section,
+                        .key = conf_keys[i].name,
+                        .value = conf_format(ret->texts[i], CONF_TEXT_MAX, &conf_keys[i],
+                                             conf_value(&choice->policy, &conf_keys[i])),
+                        .origin = origin_of(ret->origins[i], set, choice, i),
+                };
+        ret->report = (struct policy_report) {
+                .policy = conf_choice_name(set, choice),
+                .reason = reason_of(ret->reason, set, choice),
+                .values = ret->values,
+                .n_values = CONF_KEYS,
+        };
 }

@@ -5,6 +5,7 @@
  * earlier: the defaults, unhangd.conf, the policy, single udev properties. */
 
 #include "agent/conf/set.h"
+#include "include/policy-report.h"
 
 #define CONF_POLICY_PROPERTY "UNHANG_POLICY"
 #define CONF_IGNORE_PROPERTY "UNHANG_IGNORE"
@@ -12,6 +13,9 @@
 
 /* The policy of disks that no other is for, if there is one of that name. */
 #define CONF_DEFAULT_POLICY "default"
+
+/* More of a path is cut off. */
+#define CONF_ORIGIN_MAX 512
 
 enum conf_by {
         CONF_BY_NOTHING,  /* there is no policy for it */
@@ -47,9 +51,14 @@ void conf_choose(const struct conf_set *set, const struct conf_facts *facts,
 /* The name of the policy, "-" without one. */
 const char *conf_choice_name(const struct conf_set *set, const struct conf_choice *choice);
 
-/* Why it is that one, and where the value of key number I comes from: "/etc/unhang/unhangd.conf:3",
- * "udev property UNHANG_STALL_SEC", "default". Each returns BUF. */
-const char *conf_choice_reason(char *buf, size_t size, const struct conf_set *set,
-                               const struct conf_choice *choice);
-const char *conf_choice_origin(char *buf, size_t size, const struct conf_set *set,
-                               const struct conf_choice *choice, size_t i);
+/* What is to be told of a choice, with the texts that it points to. */
+struct conf_told {
+        struct policy_report report; /* without notes */
+        struct value_report values[CONF_KEYS];
+        char reason[CONF_ORIGIN_MAX], origins[CONF_KEYS][CONF_ORIGIN_MAX];
+        char texts[CONF_KEYS][CONF_TEXT_MAX];
+};
+
+/* Fills *ret, which also points into SET. */
+void conf_choice_tell(const struct conf_set *set, const struct conf_choice *choice,
+                      struct conf_told *ret);

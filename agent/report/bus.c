@@ -189,6 +189,69 @@ static int method_show(sd_bus_message *m, void *userdata, _unused_ sd_bus_error 
         return sd_bus_send(NULL, reply, NULL);
 }
 
+static int values_append(sd_bus_message *reply, const struct value_report *values, size_t n) {
+        char t[4][TEXT_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(" BUS_VALUE_TYPE ")");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "(" BUS_VALUE_TYPE ")",
+                                          clean_text(values[i].section, t[0]),
+                                          clean_text(values[i].key, t[1]),
+                                          clean_text(values[i].value, t[2]),
+                                          clean_text(values[i].origin, t[3]));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int notes_append(sd_bus_message *reply, const char *const *notes, size_t n) {
+        char t[TEXT_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "s");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "s", clean_text(notes[i], t));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+void bus_policy_set(struct bus_status *status, const struct policy_report *policy) {
+        char t[2][TEXT_MAX];
+        int r;
+
+        assert(status && policy);
+
+        r = sd_bus_message_append(status->reply, "ss", clean_text(policy->policy, t[0]),
+                                  clean_text(policy->reason, t[1]));
+        if (r >= 0)
+                r = values_append(status->reply, policy->values, policy->n_values);
+        if (r >= 0)
+                r = notes_append(status->reply, policy->notes, policy->n_notes);
+        if (r < 0)
+                status->error = r;
+}
+
+static int method_policy(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct bus_server *server = userdata;
+        struct bus_status status = {};
+        const char *disk;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &disk);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+
+        status.reply = reply;
+        r = server->ops->policy(server->userdata, disk, &status);
+        if (r == -ENODEV)
+                return reply_no_such_disk(m);
+        if (r < 0 || status.error < 0)
+                return r < 0 ? r : status.error;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
 void bus_call_done(struct bus_call *call, const char *outcome, const char *text) {
         char o[TEXT_MAX], t[TEXT_MAX];
 
@@ -260,6 +323,10 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_RESULT("(" BUS_DISK_TYPE ")", disk,
                                               "a(" BUS_SIGNAL_TYPE ")", signals),
                                 method_show, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Policy", SD_BUS_ARGS("s", disk),
+                                SD_BUS_RESULT("s", policy, "s", reason,
+                                              "a(" BUS_VALUE_TYPE ")", values, "as", notes),
+                                method_policy, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", disk, "b", force),
                                 SD_BUS_RESULT("s", outcome, "s", text),
                                 method_reset, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -11,6 +11,7 @@
 
 #include "agent/base/macro.h"
 #include "include/bus.h"
+#include "include/policy-report.h"
 
 typedef struct sd_event sd_event;
 
@@ -21,7 +22,7 @@ typedef struct sd_event sd_event;
 #define BUS_CALLS_MAX 16
 
 struct bus_server;
-struct bus_status; /* an answer to Status() in the making */
+struct bus_status; /* an answer to Status(), Show() or Policy() in the making */
 struct bus_call;   /* a Reset() that waits for its answer */
 
 /* What the server asks the daemon. None of these may block. */
@@ -35,6 +36,9 @@ struct bus_ops {
         /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal. 0, or
          * -ENODEV: the client gets NoSuchDisk. */
         int (*show)(void *userdata, const char *disk, struct bus_status *status);
+
+        /* What is in force for DISK: one bus_policy_set(). 0, or -ENODEV as above. */
+        int (*policy)(void *userdata, const char *disk, struct bus_status *status);
 
         /* Begins the reset of DISK ("sda", as the client wrote it: it may be any text).
          * Returns 0 when it has begun: then CALL belongs to the daemon, which ends it with
@@ -75,6 +79,9 @@ void bus_status_add(struct bus_status *status, const struct disk_report *disk);
 
 /* Adds one signal to the answer to Show(); texts and failure as above. */
 void bus_signal_add(struct bus_status *status, const struct signal_report *signal);
+
+/* Fills the answer to Policy(); texts and failure as above. */
+void bus_policy_set(struct bus_status *status, const struct policy_report *policy);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design
  * section 4 ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when

@@ -74,7 +74,7 @@ static void make_properties(const uint8_t *data, size_t size, struct properties 
 }
 
 static void judge(const struct conf_set *set, const struct conf_choice *choice) {
-        char text[512];
+        struct conf_told told;
 
         demand(choice->policy.warn <= choice->policy.stall);
         for (size_t i = 0; i < CONF_KEYS; i++) {
@@ -82,10 +82,11 @@ static void judge(const struct conf_set *set, const struct conf_choice *choice) 
 
                 if (conf_keys[i].type == CONF_TIME || conf_keys[i].type == CONF_YES_NO)
                         demand(value >= conf_keys[i].min && value <= conf_keys[i].max);
-                demand(*conf_choice_origin(text, sizeof(text), set, choice, i) != '\0');
         }
-        demand(*conf_choice_name(set, choice) != '\0');
-        demand(*conf_choice_reason(text, sizeof(text), set, choice) != '\0');
+        conf_choice_tell(set, choice, &told);
+        for (size_t i = 0; i < told.report.n_values; i++)
+                demand(*told.values[i].value != '\0' && *told.values[i].origin != '\0');
+        demand(*told.report.policy != '\0' && *told.report.reason != '\0');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

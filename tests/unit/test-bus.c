@@ -112,6 +112,28 @@ static int fake_show(_unused_ void *userdata, const char *disk, struct bus_statu
         return -ENODEV;
 }
 
+static const struct value_report values[] = {
+        { "Detect", "StallSec", "2min", "default" },
+        { "Recover", "Act", HOSTILE_BAD, HOSTILE_GOOD },
+        { NULL, long_text, "", NULL },
+};
+
+static int fake_policy(_unused_ void *userdata, const char *disk, struct bus_status *status) {
+        static const char *const notes[] = { "a note", HOSTILE_BAD };
+
+        if (strcmp(disk, "sda") != 0 && strcmp(disk, "sdb") != 0)
+                return -ENODEV;
+        bus_policy_set(status, &(struct policy_report) {
+                                       .policy = disk,
+                                       .reason = "it says so",
+                                       .values = values,
+                                       .n_values = disk[2] == 'a' ? ELEMENTSOF(values) : 0,
+                                       .notes = notes,
+                                       .n_notes = disk[2] == 'a' ? ELEMENTSOF(notes) : 0,
+                               });
+        return 0;
+}
+
 static int on_later(_unused_ sd_event_source *s, _unused_ uint64_t now, void *userdata) {
         bus_call_done(userdata, "recovered", "32 requests came back \377");
         return 0;
@@ -153,6 +175,7 @@ static const struct bus_ops ops = {
         .dropped = fake_dropped,
         .status = fake_status,
         .show = fake_show,
+        .policy = fake_policy,
         .reset = fake_reset,
 };
 
@@ -340,6 +363,35 @@ static void test_show(void **state) {
         assert_int_equal(client_show(c, "sdc", TIMEOUT, &show), 0);
         assert_string_equal(show.disk.serial, HOSTILE_BAD_CLEAN);
         assert_int_equal(show.n_signals, 0);
+}
+
+static void test_policy(void **state) {
+        _cleanup_(client_policy_done) struct client_policy policy = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        assert_int_equal(client_policy(c, "sda", TIMEOUT, &policy), 0);
+        assert_string_equal(policy.report.policy, "sda");
+        assert_string_equal(policy.report.reason, "it says so");
+        assert_int_equal(policy.report.n_values, 3);
+        assert_string_equal(policy.report.values[0].section, "Detect");
+        assert_string_equal(policy.report.values[0].key, "StallSec");
+        assert_string_equal(policy.report.values[0].value, "2min");
+        assert_string_equal(policy.report.values[0].origin, "default");
+        assert_string_equal(policy.report.values[1].value, HOSTILE_BAD_CLEAN);
+        assert_string_equal(policy.report.values[2].section, "");
+        assert_int_equal(policy.report.n_notes, 2);
+        assert_string_equal(policy.report.notes[0], "a note");
+        assert_string_equal(policy.report.notes[1], HOSTILE_BAD_CLEAN);
+        client_policy_done(&policy);
+
+        assert_int_equal(client_policy(c, "sdb", TIMEOUT, &policy), 0);
+        assert_int_equal(policy.report.n_values, 0);
+        assert_int_equal(policy.report.n_notes, 0);
+        client_policy_done(&policy);
+
+        assert_int_equal(client_policy(c, "sdq", TIMEOUT, &policy), -ENODEV);
+        assert_int_equal(client_policy(c, "\377", TIMEOUT, &policy), -EINVAL);
+        assert_null(policy.answer);
 }
 
 static void test_show_errors(void **state) {
@@ -1485,6 +1537,7 @@ int main(void) {
                 WITH_SERVER(test_select),
                 WITH_SERVER(test_show),
                 WITH_SERVER(test_show_errors),
+                WITH_SERVER(test_policy),
                 WITH_SERVER(test_reset),
                 WITH_SERVER(test_reset_timeout),
                 WITH_SERVER(test_daemon_goes_away),

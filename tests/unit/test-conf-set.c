@@ -188,10 +188,11 @@ static void test_named(void **state) {
 static const char *origin(struct world *world, const struct conf_choice *choice, const char *name,
                           char buf[static 256]) {
         size_t root = strlen(world->root);
-        char text[256];
+        struct conf_told told;
+        const char *text;
 
-        (void) conf_choice_origin(text, sizeof(text), world->set, choice,
-                                  (size_t) (conf_find_key(NULL, name) - conf_keys));
+        conf_choice_tell(world->set, choice, &told);
+        text = told.values[conf_find_key(NULL, name) - conf_keys].origin;
         (void) snprintf(buf, 256, "%s", strncmp(text, world->root, root) == 0 ? text + root
                                                                                : text);
         return buf;
@@ -199,6 +200,7 @@ static const char *origin(struct world *world, const struct conf_choice *choice,
 
 static void test_origins(void **state) {
         struct conf_choice choice;
+        struct conf_told told;
         struct world world;
         char buf[256];
 
@@ -217,8 +219,9 @@ static void test_origins(void **state) {
         assert_string_equal(origin(&world, &choice, "WarnSec", buf),
                             "never longer than StallSec=");
         assert_string_equal(origin(&world, &choice, "IoStats", buf), "default");
-        (void) conf_choice_reason(buf, sizeof(buf), world.set, &choice);
-        assert_non_null(strstr(buf, "/lib/policy.d/a.policy"));
+        conf_choice_tell(world.set, &choice, &told);
+        assert_string_equal(told.report.policy, "a");
+        assert_non_null(strstr(told.report.reason, "/lib/policy.d/a.policy"));
         choice = world_choose(&world, "nvme", PROPERTIES("UNHANG_IGNORE=perhaps"), NULL);
         assert_string_equal(origin(&world, &choice, "Act", buf),
                             "an error in its policy or udev properties");
@@ -458,6 +461,121 @@ static void test_full_pool(void **state) {
         world_end(&world);
 }
 
+static void read_shipped(struct world *world) {
+        world_begin(world);
+        world->places = (struct conf_places) { { world->etc, world->run, SHIPPED } };
+        world_read(world);
+        assert_string_equal(world->said, "");
+        assert_int_equal(world->errors, 0);
+}
+
+/* Each is there, and for the disks that it is meant for. */
+static void test_shipped(void **state) {
+        static const struct {
+                const char *driver, *model, *target, *named, *policy;
+                usec_t warn, stall, settle;
+                bool act;
+        } cases[] = {
+                { "virtio_scsi", "QEMU_HARDDISK", "/srv", NULL, "default", 30, 120, 30, true },
+                { "nvme", "QEMU NVMe Ctrl", NULL, NULL, "default", 30, 120, 30, true },
+                { "nvme", "Amazon Elastic Block Store", "/", NULL, "ebs-nvme", 60, 300, 30, true },
+                { "nvme", "Amazon EC2 NVMe Instance Storage", NULL, NULL, "default", 30, 120, 30,
+                  true },
+                { "hv_storvsc", "Virtual_Disk", "/", NULL, "azure", 60, 360, 30, true },
+                { "vmw_pvscsi", "Virtual_disk", NULL, NULL, "vmware", 60, 360, 30, true },
+                { "virtio_scsi", "QEMU_HARDDISK", "/", NULL, "root", 10, 120, 30, true },
+                { "vmw_pvscsi", "Virtual_disk", NULL, "UNHANG_POLICY=database", "database", 5, 10,
+                  10, true },
+                { "nvme", "x", "/", "UNHANG_POLICY=patient", "patient", 600, 4 * 3600, 600, true },
+                { "nvme", "x", "/", "UNHANG_POLICY=report-only", "report-only", 30, 120, 30,
+                  false },
+        };
+        struct world world;
+
+        read_shipped(&world);
+        assert_int_equal(world.set->n_policies, 8);
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct conf_choice choice;
+                char model[64];
+
+                (void) snprintf(model, sizeof(model), "ID_MODEL=%s", cases[i].model);
+                choice = world_choose(&world, cases[i].driver,
+                                      cases[i].named ? PROPERTIES(model, cases[i].named)
+                                                     : PROPERTIES(model),
+                                      cases[i].target);
+                assert_string_equal(conf_choice_name(world.set, &choice), cases[i].policy);
+                assert_int_equal(choice.policy.warn, cases[i].warn * USEC_PER_SEC);
+                assert_int_equal(choice.policy.stall, cases[i].stall * USEC_PER_SEC);
+                assert_int_equal(choice.policy.settle, cases[i].settle * USEC_PER_SEC);
+                assert_int_equal(choice.policy.act, cases[i].act);
+        }
+        world_end(&world);
+}
+
+/* default.policy has every key with its default, as a comment; without the # it is the same. */
+static void test_shipped_default(void **state) {
+        _cleanup_fclose_ FILE *f = fopen(SHIPPED "/policy.d/default.policy", "re");
+        char text[8192] = "", expected[CONF_KEYS * 128] = "", found[8192] = "";
+        struct conf_choice choice;
+        struct policy defaults;
+        struct world world;
+        size_t n = 0, m = 0;
+
+        assert_non_null(f);
+        assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+        for (size_t i = 0; i < CONF_KEYS; i++) {
+                char value[CONF_TEXT_MAX];
+
+                if (i == 0 || strcmp(conf_keys[i].section, conf_keys[i - 1].section) != 0)
+                        n += (size_t) snprintf(expected + n, sizeof(expected) - n, "[%s]\n",
+                                               conf_keys[i].section);
+                n += (size_t) snprintf(expected + n, sizeof(expected) - n, "%s=%s\n",
+                                       conf_keys[i].name,
+                                       conf_format(value, sizeof(value), &conf_keys[i],
+                                                   conf_keys[i].preset));
+        }
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"))
+                if (line[0] == '[' || (line[0] == '#' && line[1] != ' '))
+                        m += (size_t) snprintf(found + m, sizeof(found) - m, "%s\n",
+                                               line + (line[0] == '#'));
+        assert_string_equal(found, expected);
+
+        read_shipped(&world);
+        choice = plain(&world);
+        conf_defaults(&defaults);
+        assert_memory_equal(&choice.policy, &defaults, sizeof(defaults));
+        world_end(&world);
+}
+
+/* The man pages have each key with what is allowed, its default and its udev property. */
+static void test_manual(void **state) {
+        char text[65536] = "";
+        _cleanup_fclose_ FILE *f = fopen(SHIPPED "/../man/unhangd.conf.5", "re");
+
+        assert_non_null(f);
+        assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+        for (size_t i = 0; i < CONF_KEYS; i++) {
+                char row[1024], what[CONF_TEXT_MAX], preset[CONF_TEXT_MAX];
+                char property[CONF_TEXT_MAX];
+                const struct conf_key *key = &conf_keys[i];
+
+                (void) snprintf(row, sizeof(row),
+                                ".It Cm %s=\nAllowed: %s.\n.br\nDefault: %s.\n.br\nUdev property: "
+                                "%s.\n", key->name, conf_allowed(what, sizeof(what), key),
+                                conf_format(preset, sizeof(preset), key, key->preset),
+                                conf_property(property, sizeof(property), key));
+                if (!strstr(text, row))
+                        fail_msg("unhangd.conf.5 does not have\n%s", row);
+        }
+        for (size_t i = 0; i < CONF_MATCH_KEYS; i++) {
+                char row[128];
+
+                (void) snprintf(row, sizeof(row), ".It Cm %s=\n", conf_match_keys[i].name);
+                if (!strstr(text, row))
+                        fail_msg("unhangd.conf.5 does not have\n%s", row);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_nothing),
@@ -475,6 +593,9 @@ int main(void) {
                 cmocka_unit_test(test_names_of_policies),
                 cmocka_unit_test(test_too_many),
                 cmocka_unit_test(test_full_pool),
+                cmocka_unit_test(test_shipped),
+                cmocka_unit_test(test_shipped_default),
+                cmocka_unit_test(test_manual),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
