@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What is more than that is left out: UNHANG_ properties last of all. */
@@ -21,17 +22,14 @@ struct properties {
 /* Adds one. Returns whether there was room. */
 static inline bool properties_add(struct properties *properties, const char *name,
                                   const char *value) {
-        size_t n = strlen(name), v = strlen(value), all = n + 1 + v + 1;
-        char *p = properties->text + properties->size;
+        size_t room = PROPERTIES_MAX - properties->size;
+        int n = snprintf(properties->text + properties->size, room, "%s=%s", name, value);
 
-        if (all > PROPERTIES_MAX - properties->size) {
+        if (n < 0 || (size_t) n >= room) {
                 properties->cut = true;
                 return false;
         }
-        memcpy(p, name, n);
-        p[n] = '=';
-        memcpy(p + n + 1, value, v + 1);
-        properties->size += (uint32_t) all;
+        properties->size += (uint32_t) n + 1;
         return true;
 }
 

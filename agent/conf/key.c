@@ -177,7 +177,7 @@ static const struct {
         [CONF_CHOICE] = { parse_choice, format_choice, { LESS, LESS } },
         [CONF_LIST] = { parse_list, format_list, { "the longest", "the shortest" } },
 };
-static_assert(ELEMENTSOF(types) == _CONF_TYPE_MAX);
+static_assert(ELEMENTSOF(types) == _CONF_TYPE_MAX, "each type has its functions");
 
 static bool is_allowed(const struct conf_key *key, uint64_t value) {
         uint64_t measure = key->type == CONF_LIST ? list_length(value) : value;

@@ -1406,6 +1406,31 @@ static void test_verb_show(void **state) {
         check_show(path, true, "sda", VERB_NOT_RUNNING, "", err);
 }
 
+static void test_verb_policy(void **state) {
+        static const char told[] =
+                "sda  policy sda: it says so\n"
+                "  [Detect]\n"
+                "    StallSec=2min ";
+        struct world *w = *state;
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, w->socket);
+        assert_int_equal(verb_policy(&r.context, (char *[]) { (char *) "/dev/sda" }, 1), VERB_OK);
+        run_close(&r);
+        assert_int_equal(strncmp(r.out, told, strlen(told)), 0);
+        assert_non_null(strstr(r.out, " default\n  [Recover]\n    Act=" HOSTILE_BAD_CLEAN " "));
+        assert_non_null(strstr(r.out, "\n  ! a note\n"));
+        assert_null(strchr(r.out, '\033'));
+        run_done(&r);
+
+        run_begin(&r, w->socket);
+        assert_int_equal(verb_policy(&r.context, (char *[]) { (char *) "sdb", (char *) "sdq" }, 2),
+                         VERB_ERROR);
+        run_close(&r);
+        assert_string_equal(r.out, "sdb  policy sdb: it says so\n\n");
+        assert_string_equal(r.err, "unhang: no disk sdq is guarded\n");
+}
+
 /* Whether the terminal of so many COLUMNS shows TEXT, as a part of what is said of sda. */
 static void check_on_terminal(const char *socket, unsigned short columns, const char *text) {
         int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -1563,6 +1588,7 @@ int main(void) {
                 cmocka_unit_test(test_json_string),
                 WITH_SERVER(test_verb_status),
                 WITH_SERVER(test_verb_show),
+                WITH_SERVER(test_verb_policy),
                 WITH_SERVER(test_verb_show_terminal),
                 WITH_SERVER(test_verb_reset),
                 WITH_SERVER(test_verb_reset_no_terminal),

@@ -52,7 +52,10 @@ def mistakes(site, agent):
     site.guest.sh(f'rm {path}; mkdir {path}; systemctl restart unhangd', 60)
     agent.wait_for_line(f'{path}: cannot be read: .*directory', 10)
     assert unhang(site, 'status').output.count(' 2min ') == 4
-    site.guest.sh(f'rmdir {path}')
+    assert 'Act=no' in unhang(site, f'policy {site.sick.name}').output
+    site.guest.sh(f'rmdir {path}; systemctl reload unhangd', 60)
+    wait_until(lambda: 'Act=yes' in unhang(site, f'policy {site.sick.name}').output, 20,
+               'the disks are guarded again')
 
 
 def healthy(site):

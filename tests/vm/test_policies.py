@@ -30,6 +30,7 @@ def case():
         broken_file(site, agent)
         each_at_its_own_time(site, agent)
         in_mid_incident(site, agent)
+        on_the_disk_that_hangs(site, agent)
 
 
 def rule(site, disk, assignments):
@@ -224,6 +225,37 @@ def in_mid_incident(site, agent):
     assert site.guest.get(job, 60).status == 0
     wait_until(lambda: site.guest.get(site.guest.bg('unhang status')).status == 0, 60,
                'it is healthy')
+
+
+def on_the_disk_that_hangs(site, agent):
+    step('the configuration lies on the disk that hangs: the daemon goes on without it')
+    disk = site.sick
+    site.guest.sh(f'mkdir {disk.mountpoint}/conf && '
+                  f'echo "[Recover]" > {disk.mountpoint}/conf/there.policy && sync && '
+                  f'umount {disk.mountpoint}')
+    site.mount(disk)
+    rule(site, disk, ['ENV{UNHANG_POLICY}="report-only"'])
+    wait_for_value(site, disk, 'Act', 'no')
+    before = policy(site, site.apart)
+    site.guest.sh(f'ln -s {disk.mountpoint}/conf/there.policy {POLICIES}/there.policy')
+    site.lose()
+    pid = site.guest.sh('systemctl show --property=MainPID --value unhangd')
+    site.guest.sh(f'kill -HUP {pid}')
+    wait_until(lambda: any(task.name == 'unhang-reload' for task in site.guest.tasks_in_d()), 30,
+               'the process that reads it hangs')
+    step(agent.wait_for_line(f'{disk.name} .*Act=no', 60))
+    assert policy(site, site.apart) == before
+    step(agent.wait_for_line('configuration not reloaded: it could not be read in time', 60))
+    site.guest.sh(f'kill -HUP {pid}')
+    step(agent.wait_for_line('not reloaded: the process that read it .* has not ended yet', 20))
+    assert site.guest.sh('systemctl show --property=MainPID --value unhangd') == pid
+    assert not site.hba.events('abort', disk.target)
+
+    step('the disk is back, and so is the configuration')
+    site.release()
+    wait_until(lambda: not site.guest.tasks_in_d(), 60, 'nothing hangs')
+    reload(site)
+    agent.wait_for_line('configuration reloaded: 10 policies', 20)
 
 
 scenario.main(case)
