@@ -5,9 +5,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/act/fence.h"
+#include "agent/acts.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/incident.h"
+#include "agent/radius.h"
 #include "agent/recording.h"
 #include "agent/reload.h"
 #include "agent/report/notify.h"
@@ -16,6 +20,9 @@
 #define IDLE_INTERVAL USEC_PER_SEC
 
 #define SURVEY_INTERVAL USEC_PER_MINUTE
+
+/* A disk that is awaited may have come back before its incident was ready for it. */
+#define AWAIT_INTERVAL (5 * USEC_PER_SEC)
 
 bool agent_is_calm(const struct agent *agent) {
         for (const struct disk *d = agent->disks; d; d = d->next)
@@ -64,15 +71,25 @@ static void feed_watchdog(struct agent *agent, usec_t now) {
 
 static bool all_healthy(const struct agent *agent) {
         for (const struct disk *d = agent->disks; d; d = d->next)
-                if (d->watch.ladder.state != INCIDENT_HEALTHY)
+                if (d->watch.ladder.past.state != INCIDENT_HEALTHY)
                         return false;
         return true;
+}
+
+static bool any_awaits(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (incident_awaits(d))
+                        return true;
+        return false;
 }
 
 /* A path that joins an NVMe multipath head has no event of its own, nor has a mount in another
  * namespace. They are looked for while all is well, for this allocates and opens files. */
 static void survey(struct agent *agent, usec_t now) {
-        if (now - agent->surveyed < SURVEY_INTERVAL || !all_healthy(agent))
+        bool awaits = any_awaits(agent);
+
+        if (now - agent->surveyed < (awaits ? AWAIT_INTERVAL : SURVEY_INTERVAL) ||
+            !(awaits ? agent_is_calm(agent) : all_healthy(agent)))
                 return;
         agent->surveyed = now;
         agent->mounts_stale = true;
@@ -207,6 +224,15 @@ static int bus_show(void *userdata, const char *name, struct bus_status *status)
         return 0;
 }
 
+static int bus_stack(void *userdata, const char *name, bool domain, struct bus_status *status) {
+        const struct disk *disk = agent_find(userdata, name);
+
+        if (!disk)
+                return -ENODEV;
+        radius_describe(disk, domain, status);
+        return 0;
+}
+
 static int bus_policy(void *userdata, const char *name, struct bus_status *status) {
         const struct disk *disk = agent_find(userdata, name);
 
@@ -220,11 +246,13 @@ static int bus_reset(void *userdata, const char *name, bool force, struct bus_ca
                      const char **ret_reason) {
         struct agent *agent = userdata;
         struct disk *disk = agent_find(agent, name);
+        enum step step;
         int r;
 
         if (!disk)
                 return -ENODEV;
-        r = incident_request(disk, force, call, ret_reason);
+        step = disk->watch.plan.n_cures > 0 ? disk->watch.plan.cures[0] : STEP_LUN_RESET;
+        r = incident_request(disk, step, force ? UINT32_MAX : 0, call, ret_reason);
         agent_arm(agent);
         return r;
 }
@@ -233,6 +261,7 @@ static const struct bus_ops bus_ops = {
         .dropped = bus_dropped,
         .status = bus_status,
         .show = bus_show,
+        .stack = bus_stack,
         .policy = bus_policy,
         .reset = bus_reset,
 };
@@ -358,14 +387,16 @@ static int start(struct agent *agent) {
         return 0;
 }
 
-/* What is healthy has nothing to tell a later daemon; what is not, keeps its file. */
+/* What is healthy and was never acted on has nothing to tell a later daemon; the others keep their
+ * files. */
 static void stop(struct agent *agent) {
         struct disk *disk;
 
         agent->bus = bus_server_free(agent->bus);
         while ((disk = agent->disks)) {
                 agent->disks = disk->next;
-                if (disk->watch.ladder.state == INCIDENT_HEALTHY)
+                if (disk->watch.ladder.past.state == INCIDENT_HEALTHY &&
+                    disk->watch.ladder.past.act == STEP_NONE && disk->suppressed_until == 0)
                         state_file_remove(&disk->state);
                 (void) disk_free(disk);
         }
@@ -384,6 +415,7 @@ static void stop(struct agent *agent) {
         agent->timer = sd_event_source_unref(agent->timer);
         agent->event = sd_event_unref(agent->event);
         agent->notify = safe_close(agent->notify);
+        agent->fence = safe_close(agent->fence);
         agent->lock = safe_close(agent->lock);
         recorder_close(&agent->recorder);
 }
@@ -397,6 +429,7 @@ int agent_run(struct agent *agent) {
         agent->swaps = -EBADF;
         agent->lock = -EBADF;
         agent->preparer.fd = -EBADF;
+        agent->fence = fence_open("/proc");
         agent->notify = notify_open(&agent->watchdog);
         r = start(agent);
         if (r >= 0) {

@@ -25,6 +25,8 @@ struct agent {
         usec_t mounts_next;     /* but not before this */
         int notify;
         int lock;               /* there is no other daemon */
+        int fence;              /* the way to end the machine; or a negative errno */
+        bool dry_run;           /* nothing is done to any disk */
         usec_t watchdog;        /* how often systemd wants to hear of us */
         usec_t fed;             /* when it last did */
         usec_t ticked;          /* the last wake-up of the timer */

@@ -7,6 +7,7 @@
 #include "agent/base/log.h"
 #include "agent/choose.h"
 #include "agent/conf/check.h"
+#include "agent/incident.h"
 
 #define LINE_MAX_BYTES 900
 
@@ -99,7 +100,7 @@ bool choose_again(struct disk *disk, bool complain) {
         describe_change(disk, name_before, &before, text);
         if (*text) {
                 incident_report(disk, EVENT_POLICY, text);
-                disk_policy_changed(disk, &before);
+                disk_policy_changed(disk);
         }
         return !choice.ignored;
 }

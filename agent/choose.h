@@ -16,6 +16,7 @@ struct disk;
 struct chosen {
         char name[CONF_NAME_MAX];     /* of the policy */
         struct properties properties; /* udev's */
+        bool prepared;                /* what is to be set on the disk is set, or asked for */
 };
 
 /* Chooses for a disk that is new. Says what is wrong with its properties. Returns whether it is to
@@ -26,8 +27,8 @@ bool choose_first(struct disk *disk);
  * is still to be guarded. */
 bool choose_again(struct disk *disk, bool complain);
 
-/* In disk.c: what is in force for the disk has changed from BEFORE. */
-void disk_policy_changed(struct disk *disk, const struct policy *before);
+/* In disk.c: what is in force for the disk has changed. */
+void disk_policy_changed(struct disk *disk);
 
 /* Says in an answer for a person what is in force for the disk, and why. */
 void choose_describe(const struct disk *disk, struct bus_status *status);

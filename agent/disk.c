@@ -2,11 +2,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "agent/acts.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
 #include "agent/choose.h"
 #include "agent/decide/names.h"
+#include "agent/incident.h"
 #include "agent/observe/namespaces.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
@@ -22,51 +24,11 @@
 /* Reading what is mounted takes no more than one part in so many of all time. */
 #define MOUNTS_SHARE 20
 
-/* What the system cannot run without; a disk under one of these is never failed. */
-static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
-
-enum footing disk_footing(const struct disk *disk) {
-        assert(disk);
-
-        if (stack_is_unfollowed(&disk->stack))
-                return FOOTING_SYSTEM;
-        for (size_t i = 0; i < disk->mounts.n; i++)
-                for (size_t k = 0; k < ELEMENTSOF(system_mounts); k++)
-                        if (strcmp(disk->mounts.entries[i].target, system_mounts[k]) == 0)
-                                return FOOTING_SYSTEM;
-        return disk->mounts.n > 0 ? FOOTING_DATA : FOOTING_NONE;
-}
-
-/* The one driver whose LUN reset is known to reach a hung disk, and nothing but that disk. */
-static bool is_resettable(const struct disk *disk) {
-        return disk->id.kind == DISK_SCSI && strcmp(disk->id.driver, "virtio_scsi") == 0;
-}
-
-bool disk_can_act(const struct disk *disk) {
-        assert(disk);
-
-        return disk->policy.act && is_resettable(disk) && disk_attach_error(disk) == 0;
-}
-
-bool disk_is_free(const struct disk *disk) {
-        assert(disk);
-
-        return !disk->domain || domain_is_free(disk->domain);
-}
-
-int disk_attach_error(const struct disk *disk) {
-        assert(disk);
-
-        for (size_t i = 0; i < ELEMENTSOF(disk->attach_errors); i++)
-                if (disk->attach_errors[i] < 0)
-                        return disk->attach_errors[i];
-        return 0;
-}
-
 static void record_device(struct disk *disk) {
         char line[RECORDING_LINE_MAX];
 
-        recording_device(line, &disk->id, disk_footing(disk), disk_can_act(disk));
+        recording_device(line, &disk->id, disk->facts_known ? &disk->facts : NULL,
+                         disk_footing(disk), disk->domain && disk_attach_error(disk) == 0);
         recorder_write(&disk->agent->recorder, line);
         recording_policy(line, disk->id.name, &disk->policy);
         recorder_write(&disk->agent->recorder, line);
@@ -89,6 +51,7 @@ static void take_stack(struct disk *disk, const struct mount_views *views,
 static void take_mounts(struct disk *disk, const struct mount_views *views,
                         const struct claims *claims) {
         struct mounts mounts = {};
+        struct memory memory;
         int r;
 
         r = mounts_of_disk(views->tables[0], SYSFS, disk->id.devnum, &mounts);
@@ -103,8 +66,8 @@ static void take_mounts(struct disk *disk, const struct mount_views *views,
         record_device(disk);
         if (disk->state.fd < 0)
                 return;
-        r = state_file_write(&disk->state, disk->watch.ladder.state, disk->watch.ladder.acted_at,
-                             &disk->mounts);
+        memory = disk_memory(disk);
+        r = state_file_write(&disk->state, &memory, &disk->mounts);
         if (r < 0)
                 log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
                             disk->id.address, disk->state.path, strerror(-r));
@@ -112,7 +75,22 @@ static void take_mounts(struct disk *disk, const struct mount_views *views,
 
 /* A disk in trouble keeps what stood on it when the trouble began. */
 static bool keeps_mounts(const struct disk *disk) {
-        return disk->watch.ladder.state != INCIDENT_HEALTHY;
+        return disk->watch.ladder.past.state != INCIDENT_HEALTHY;
+}
+
+static bool has_btrfs(const struct disk *disk) {
+        for (size_t i = 0; i < disk->mounts.n; i++)
+                if (strcmp(disk->mounts.entries[i].fstype, "btrfs") == 0)
+                        return true;
+        return stack_has_filesystem(&disk->stack, "btrfs");
+}
+
+/* Reading the table of mounts may wait for a btrfs whose disk hangs (observe/namespaces.h). */
+static bool mounts_may_hang(const struct agent *agent) {
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (keeps_mounts(d) && has_btrfs(d))
+                        return true;
+        return false;
 }
 
 void disk_refresh_mounts(struct agent *agent) {
@@ -123,6 +101,8 @@ void disk_refresh_mounts(struct agent *agent) {
 
         assert(agent);
 
+        if (mounts_may_hang(agent))
+                return;
         agent->mounts_stale = false;
         r = mount_views_read(PROCFS, &views);
         if (r < 0) {
@@ -134,6 +114,8 @@ void disk_refresh_mounts(struct agent *agent) {
                 if (!keeps_mounts(d)) {
                         take_mounts(d, &views, &claims);
                         (void) choose_again(d, false);
+                        if (!d->chosen.prepared)
+                                disk_policy_changed(d);
                 }
         mount_views_clear(&views);
         agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
@@ -170,7 +152,8 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         return disk;
 }
 
-/* What stands on a disk that an earlier daemon had to do with, as it is now. */
+/* What stands on a disk that an earlier daemon had to do with, as it is now. Where that is not
+ * known, the disk is taken for the system's. */
 static void find_stack(struct disk *disk) {
         struct mount_views views;
         struct claims claims;
@@ -183,14 +166,13 @@ static void find_stack(struct disk *disk) {
 }
 
 static void resume(struct disk *disk, usec_t now) {
-        enum incident_state state;
+        struct memory memory;
         struct mounts mounts;
-        usec_t acted_at;
         int r;
 
         if (disk->state.fd < 0)
                 return;
-        r = state_file_read(&disk->state, &state, &acted_at, &mounts);
+        r = state_file_read(&disk->state, &memory, &mounts);
         if (r == -ENODATA)
                 return;
         if (r < 0) {
@@ -199,40 +181,30 @@ static void resume(struct disk *disk, usec_t now) {
                 return;
         }
         disk->mounts = mounts;
-        find_stack(disk);
-        incident_resume(disk, state, acted_at, now);
-}
-
-/* What can be acted on has executors, and a file in which the next daemon finds what was done. */
-static int set_up_acts(struct disk *disk) {
-        int r;
-
-        if (!is_resettable(disk))
-                return 0;
-        if ((r = state_file_open(UNHANG_RUNTIME_DIR, &disk->id, &disk->state)) < 0 ||
-            (r = domain_join(disk)) < 0)
-                return r;
-        return domain_own_executor(disk);
+        if (!has_btrfs(disk))
+                find_stack(disk);
+        disk->suppressed_until = memory.suppressed_until;
+        incident_resume(disk, &memory.past, now);
 }
 
 /* A disk that cannot be prepared is watched all the same. */
-static void prepare(struct disk *disk) {
-        int r;
+static void prepare(struct disk *disk, bool leave) {
+        int r = domain_prepare(disk, leave);
 
-        if (disk->policy.iostats == 0)
-                return;
-        r = domain_prepare(disk);
         if (r < 0)
-                log_warning("%s (%s): cannot see to its I/O statistics: %s", disk->id.name,
-                            disk->id.address, strerror(-r));
+                log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
+                            strerror(-r));
 }
 
-void disk_policy_changed(struct disk *disk, const struct policy *before) {
-        assert(disk && before);
+void disk_policy_changed(struct disk *disk) {
+        assert(disk);
 
         record_device(disk);
-        if (before->iostats == 0)
-                prepare(disk);
+        disk_plan(disk);
+        /* A disk in trouble is left alone until it is well. */
+        disk->chosen.prepared = disk->watch.ladder.past.state == INCIDENT_HEALTHY;
+        if (disk->chosen.prepared)
+                prepare(disk, false);
 }
 
 static int set_up(struct disk *disk, usec_t now) {
@@ -240,9 +212,10 @@ static int set_up(struct disk *disk, usec_t now) {
         int r;
 
         if ((r = counters_open(&files, &disk->id, &disk->nodes, &disk->counters)) < 0 ||
-            (r = set_up_acts(disk)) < 0)
+            (r = disk_set_up_acts(disk)) < 0)
                 return r;
         watch_init(&disk->watch, now);
+        disk_plan(disk);
         resume(disk, now);
         return 0;
 }
@@ -276,9 +249,16 @@ static struct disk *find(struct agent *agent, const struct disk_id *id) {
         return NULL;
 }
 
-static const char gone[] = "gone, no longer guarded";
+/* The incident of a disk whose I/O was ended goes on when the kernel has it no more, as after the
+ * removal of its controller: filesystems are to be ended, and the disk may come back. */
+static bool outlives(const struct disk *disk) {
+        enum incident_state state = disk->watch.ladder.past.state;
 
-static void vanished(struct disk *disk, const char *text) {
+        return disk->watch.ladder.failed && state != INCIDENT_HEALTHY &&
+               state != INCIDENT_RECOVERED;
+}
+
+static void let_go(struct disk *disk, const char *text) {
         struct disk **link = &disk->agent->disks;
 
         while (*link != disk)
@@ -292,6 +272,13 @@ static void vanished(struct disk *disk, const char *text) {
         (void) disk_free(disk);
 }
 
+static void vanished(struct disk *disk) {
+        if (outlives(disk))
+                incident_gone(disk);
+        else
+                let_go(disk, "gone, no longer guarded");
+}
+
 /* At each event of udev for the disk, and at each survey. What is wrong with ours is said once. */
 static void take_properties(struct disk *disk, const struct properties *properties) {
         bool anew = !properties_equal_ours(&disk->chosen.properties, properties);
@@ -299,24 +286,54 @@ static void take_properties(struct disk *disk, const struct properties *properti
         if (properties_equal(&disk->chosen.properties, properties))
                 return;
         disk->chosen.properties = *properties;
-        if (choose_again(disk, anew))
+        if (choose_again(disk, anew)) {
                 agent_arm(disk->agent);
+                return;
+        }
+        prepare(disk, true);
+        let_go(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY " says so");
+}
+
+/* The disk that was gone and has come back, maybe by another name. */
+static struct disk *find_gone(struct agent *agent, const struct disk_id *id) {
+        for (struct disk *d = agent->disks; d; d = d->next)
+                if (d->gone && d->id.kind == id->kind && id->wwid[0] &&
+                    strcmp(d->id.wwid, id->wwid) == 0)
+                        return d;
+        return NULL;
+}
+
+/* It takes the place of the one that was gone once that is done with; until then it is not told
+ * again, but asked for by the survey. */
+static void came_back(struct disk *disk, const struct disk_found *found) {
+        usec_t now = now_monotonic();
+        int r;
+
+        if (!incident_awaits(disk))
+                return;
+        r = disk_replace(disk, found);
+        if (r >= 0)
+                incident_back(disk, now);
         else
-                vanished(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY
-                               " says so");
+                log_error("%s: is back, but cannot be taken up: %s", found->id.name,
+                          strerror(-r));
 }
 
 void disk_appeared(struct agent *agent, const struct disk_found *found) {
-        struct disk *disk = find(agent, &found->id);
+        struct disk *disk = find(agent, &found->id), *gone = find_gone(agent, &found->id);
         int r;
 
-        if (disk && same(&disk->id, &found->id)) {
+        if (disk && !disk->gone && same(&disk->id, &found->id)) {
                 disk->missed = false;
                 take_properties(disk, &found->properties);
                 return;
         }
-        if (disk) /* its name and number have gone to another disk */
-                vanished(disk, gone);
+        if (gone) {
+                came_back(gone, found);
+                return;
+        }
+        if (disk && !disk->gone) /* its name and number have gone to another disk */
+                vanished(disk);
 
         disk = disk_new(agent, found);
         if (disk && !choose_first(disk)) {
@@ -331,7 +348,8 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
         }
         append(agent, disk);
         record_device(disk);
-        prepare(disk);
+        prepare(disk, false);
+        disk->chosen.prepared = true;
         agent->mounts_stale = true;
         guard(disk);
         agent_arm(agent);
@@ -342,8 +360,8 @@ void disk_vanished(struct agent *agent, dev_t devnum) {
 
         for (struct disk *d = agent->disks; d; d = next) {
                 next = d->next;
-                if (d->id.devnum == devnum)
-                        vanished(d, gone);
+                if (d->id.devnum == devnum && !d->gone)
+                        vanished(d);
         }
 }
 
@@ -363,8 +381,8 @@ void disk_sweep_end(struct agent *agent) {
 
         for (struct disk *d = agent->disks; d; d = next) {
                 next = d->next;
-                if (d->missed)
-                        vanished(d, gone);
+                if (d->missed && !d->gone)
+                        vanished(d);
         }
 }
 
@@ -377,16 +395,21 @@ void disk_tick(struct agent *agent, usec_t now) {
                         if (d->unread_since == USEC_INFINITY)
                                 d->unread_since = now;
                         else if (now - d->unread_since >= UNREAD_MAX)
-                                vanished(d, gone);
+                                vanished(d);
                 } else
                         d->unread_since = USEC_INFINITY;
         }
 }
 
-/* While a reset hangs in the kernel, whoever began it, nothing can follow for what waits for it. */
+/* While a reset hangs in the kernel, whoever began it, nothing can follow for what waits for it;
+ * and other disks of its domain stand still. */
 static const char *state_now(const struct disk *disk) {
-        if (disk->domain && !disk->domain->executor.ready &&
-            disk->watch.ladder.state != INCIDENT_HEALTHY)
+        const struct domain *domain = disk->domain;
+        bool healthy = disk->watch.ladder.past.state == INCIDENT_HEALTHY;
+
+        if (domain && domain_blocked_by(domain) && domain_blocked_by(domain) != disk)
+                return "blocked";
+        if (domain && !domain->posts[PLACE_DOMAIN].executor.ready && !healthy)
                 return "stuck";
         return ladder_state_for_people(&disk->watch.ladder);
 }
@@ -406,9 +429,9 @@ void disk_describe(const struct disk *disk, usec_t now, struct bus_status *statu
                 .detail = wording_now(disk, now, detail, sizeof(detail)),
                 .quiet = symptom->quiet,
                 .limit = disk->policy.stall,
-                .last_act = step_to_string(l->act),
+                .last_act = step_to_string(l->past.act),
                 .last_outcome = outcome_to_string(l->outcome),
-                .last_ago = l->act == STEP_NONE ? USEC_INFINITY : now - l->acted_at,
+                .last_ago = l->past.act == STEP_NONE ? USEC_INFINITY : now - l->past.acted_at,
                 .mounts = l->failed ? 0 : (uint32_t) disk->mounts.n,
         };
 

@@ -8,7 +8,6 @@
 #include "agent/decide/ladder.h"
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
-#include "agent/observe/mounts.h"
 #include "agent/observe/owner.h"
 #include "agent/observe/udev.h"
 #include "agent/report/bus.h"
@@ -39,12 +38,21 @@ struct disk {
         struct state_file state;
         size_t mount_next;         /* which mount a filesystem step has come to */
         int mount_error;           /* the first error of that step */
+        struct nvme_facts facts;   /* of its NVMe controller */
+        bool facts_known;
+        bool reserved;             /* a persistent reservation is held on it */
+        bool gone;                 /* the kernel has it no more, but its incident goes on */
+        usec_t suppressed_until;   /* acts are, by hand */
         int attach_errors[_STEP_PLACE_MAX]; /* why the executor of each place could not open it */
         enum symptom_kind suspected; /* what the disk was last suspected of */
-        bool by_hand;              /* the act under way was asked for */
+        enum refusal refusal;      /* what stood in the way when it was last reported */
+        bool by_hand;              /* the act under way was asked for: */
+        enum step asked;
+        enum step cure;            /* the last one, for people: fails come after it */
         struct bus_call *call;     /* who asked, and waits */
         struct sample recorded;    /* what was last written to the recording, if anything was */
         bool recorded_once;
+        struct circumstances here; /* as they were last */
         char detail[320];          /* what is going on, in a sentence */
 };
 
@@ -63,41 +71,9 @@ void disk_sweep_end(struct agent *agent);
 void disk_tick(struct agent *agent, usec_t now);
 struct disk *disk_free(struct disk *disk);
 
-enum footing disk_footing(const struct disk *disk);
-
-/* Why the disk, for which there are acts, is only watched: a negative errno; 0 when it is not. */
-int disk_attach_error(const struct disk *disk);
-
-/* Whether there is anything that could be done to it. */
-bool disk_can_act(const struct disk *disk);
-
-/* Whether no act is under way in its fault domain, of this daemon or of an earlier one. */
-bool disk_is_free(const struct disk *disk);
-
 /* Reads anew what stands on the disks that are healthy. Allocates. */
 void disk_refresh_mounts(struct agent *agent);
 
 /* Adds the disk, and where what is known of it comes from, to an answer for a person. */
 void disk_describe(const struct disk *disk, usec_t now, struct bus_status *status);
 void disk_describe_signals(const struct disk *disk, struct bus_status *status);
-
-/* Takes a sample and lets the ladder look at it. 0, or a negative errno when there is no sample to
- * be had. */
-int incident_tick(struct disk *disk, usec_t now);
-
-/* The executor of a step of this disk returned. */
-void incident_returned(struct disk *disk, enum step step, int error, usec_t now);
-
-/* Takes up what the state file tells. */
-void incident_resume(struct disk *disk, enum incident_state state, usec_t acted_at, usec_t now);
-
-/* Hands the step that is wanted to its executor, if that is free. */
-void incident_pursue(struct disk *disk, usec_t now);
-
-/* A person asks for a LUN reset. 0: begun, CALL is answered when its outcome is known; -EBUSY or
- * -EPERM with the reason. */
-int incident_request(struct disk *disk, bool force, struct bus_call *call,
-                     const char **ret_reason);
-
-/* Says what happens to the disk. */
-void incident_report(const struct disk *disk, enum event_kind kind, const char *text);

@@ -1,18 +1,33 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 
+#include "agent/acts.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/decide/drivers.h"
+#include "agent/decide/names.h"
+#include "agent/incident.h"
 
 /* A new executor is not forked sooner than this after one died. */
 #define RESPAWN_DELAY (5 * USEC_PER_SEC)
 
+/* A step is said to take long after this; the next thing that is said of it is that it is over. */
+#define LONG_AFTER (3 * USEC_PER_SEC)
+
+static bool is_idle(const struct post *post) {
+        return post->executor.ready && post->executor.step == STEP_NONE;
+}
+
 bool domain_is_free(const struct domain *domain) {
         assert(domain);
 
-        return domain->executor.ready && domain->executor.step == STEP_NONE;
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                if (!is_idle(domain->posts + i))
+                        return false;
+        return true;
 }
 
 static struct disk *disk_in_slot(const struct domain *domain, unsigned slot) {
@@ -22,11 +37,44 @@ static struct disk *disk_in_slot(const struct domain *domain, unsigned slot) {
         return NULL;
 }
 
-/* While an act was under way the whole host stood still: nothing that was seen of its disks counts
- * any more. */
-static void restart_observations(struct domain *domain) {
+const struct disk *domain_blocked_by(const struct domain *domain) {
+        assert(domain);
+
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                if (domain->posts[i].executor.step != STEP_NONE && domain->posts[i].late)
+                        return disk_in_slot(domain, domain->posts[i].executor.slot);
+        return NULL;
+}
+
+static bool is_reached(const struct disk *disk, const struct disk *by, enum step step) {
+        switch (step_reach(step)) {
+        case REACH_DOMAIN:
+                return true;
+        case REACH_TARGET:
+                return !by || disk_same_target(disk, by);
+        default:
+                return disk == by;
+        }
+}
+
+bool domain_holds_back(const struct domain *domain, const struct disk *disk) {
+        assert(domain && disk);
+
+        for (unsigned i = 0; i < domain->n_posts; i++) {
+                const struct executor *executor = &domain->posts[i].executor;
+
+                if (executor->step != STEP_NONE &&
+                    !is_reached(disk, disk_in_slot(domain, executor->slot), executor->step))
+                        return true;
+        }
+        return false;
+}
+
+/* What the act has reached is seen anew: nothing that was seen of it before counts any more. BY: of
+ * which disk; NULL: it is gone. */
+static void restart_observations(struct domain *domain, const struct disk *by, enum step step) {
         for (struct disk *d = domain->agent->disks; d; d = d->next)
-                if (d->domain == domain)
+                if (d->domain == domain && is_reached(d, by, step))
                         detector_restart(&d->watch.detector);
 }
 
@@ -38,16 +86,35 @@ static void attached(struct disk *disk, enum step_place place, int error) {
                 log_error("%s (%s): cannot be opened for resets: %s: %s; it is watched only",
                           disk->id.name, disk->id.address, disk->nodes.reset_node,
                           strerror(-error));
+        disk_plan(disk);
 }
 
-static void attach_all(struct domain *domain) {
-        for (struct disk *d = domain->agent->disks; d; d = d->next)
-                if (d->domain == domain) {
-                        int r = executor_attach(&domain->executor, d->slot, &d->nodes);
+static void attach(struct post *post, struct disk *disk) {
+        enum step_place place = (enum step_place) (post - post->domain->posts);
+        int r;
 
-                        if (r < 0)
-                                attached(d, PLACE_DOMAIN, r);
-                }
+        if (post->executor.fd < 0)
+                return; /* with the others when a new one is forked */
+        r = executor_attach(&post->executor, disk->slot, &disk->nodes);
+        if (r == 0 && disk->facts_known)
+                r = executor_inform(&post->executor, disk->slot, &disk->facts);
+        if (r < 0)
+                attached(disk, place, r);
+}
+
+static void attach_all(struct post *post) {
+        for (struct disk *d = post->domain->agent->disks; d; d = d->next)
+                if (d->domain == post->domain && !d->gone)
+                        attach(post, d);
+}
+
+void domain_inform(struct disk *disk) {
+        assert(disk);
+
+        for (unsigned i = 0; disk->domain && i < disk->domain->n_posts; i++)
+                if (disk->domain->posts[i].executor.fd >= 0)
+                        (void) executor_inform(&disk->domain->posts[i].executor, disk->slot,
+                                               &disk->facts);
 }
 
 static void pursue_all(struct agent *agent, usec_t now) {
@@ -55,52 +122,85 @@ static void pursue_all(struct agent *agent, usec_t now) {
                 incident_pursue(d, now);
 }
 
-static void on_domain_news(struct domain *domain, const struct executor_report *news, usec_t now) {
+static void on_post_returned(struct post *post, struct disk *disk,
+                             const struct executor_report *news, usec_t now) {
+        struct domain *domain = post->domain;
+
+        if (post->late && news->step != STEP_NONE)
+                log_notice("%s: %s has returned after %s", disk ? disk->id.name : domain->name,
+                           step_to_string(news->step),
+                           format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX,
+                                       now - post->begun_at));
+        post->late = false;
+        restart_observations(domain, disk, news->step);
+        if (disk && news->step != STEP_NONE)
+                incident_returned(disk, news->step, news->error, now);
+}
+
+static void on_post_news(struct post *post, const struct executor_report *news, usec_t now) {
+        struct domain *domain = post->domain;
         struct disk *disk = disk_in_slot(domain, news->slot);
 
         switch (news->news) {
         case NEWS_READY:
+                if (news->error < 0)
+                        log_error("%s: cannot put back what an earlier unhangd has changed: %s",
+                                  domain->name, strerror(-news->error));
+                break;
         case NEWS_INSPECTED:
         case NEWS_PREPARED:
                 break;
         case NEWS_ATTACHED:
-                attached(disk, PLACE_DOMAIN, news->error);
+                attached(disk, (enum step_place) (post - domain->posts), news->error);
                 break;
         case NEWS_DEAD:
-                log_error("%s: the executor has died; a new one follows", domain->name);
-                domain->respawn_at = now + RESPAWN_DELAY;
-                __attribute__((fallthrough));
+                log_error("%s: an executor has died; a new one follows", domain->name);
+                post->respawn_at = now + RESPAWN_DELAY;
+                on_post_returned(post, disk, news, now);
+                break;
         case NEWS_RETURNED:
-                restart_observations(domain);
-                if (disk && news->step != STEP_NONE)
-                        incident_returned(disk, news->step, news->error, now);
+                on_post_returned(post, disk, news, now);
                 break;
         }
 }
 
-static int on_domain_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct domain *domain = userdata;
+static int on_post_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
+        struct post *post = userdata;
+        struct agent *agent = post->domain->agent;
         struct executor_report news;
         usec_t now = now_monotonic();
 
         (void) fd, (void) events;
-        while (domain->executor.fd >= 0 && executor_receive(&domain->executor, &news) > 0)
-                on_domain_news(domain, &news, now);
-        if (domain->executor.fd < 0)
+        while (post->executor.fd >= 0 && executor_receive(&post->executor, &news) > 0)
+                on_post_news(post, &news, now);
+        if (post->executor.fd < 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        pursue_all(domain->agent, now);
-        agent_arm(domain->agent);
+        pursue_all(agent, now);
+        agent_arm(agent);
         return 0;
+}
+
+/* What only the disk can tell, and told now while it is healthy. */
+static void inspected(struct disk *disk, const struct executor_report *news) {
+        /* A disk that does not answer that is not known to be reserved. */
+        disk->reserved = news->error == 0 && news->inspected.reserved;
+        disk->facts.io_timeout = news->inspected.io_timeout;
+        domain_inform(disk);
+        disk_plan(disk);
 }
 
 static void on_disk_news(struct disk *disk, const struct executor_report *news, usec_t now) {
         switch (news->news) {
         case NEWS_READY:
-        case NEWS_INSPECTED:
         case NEWS_PREPARED:
+                return;
+        case NEWS_INSPECTED:
+                inspected(disk, news);
                 return;
         case NEWS_ATTACHED:
                 attached(disk, PLACE_DISK, news->error);
+                if (news->error == 0)
+                        (void) executor_inspect(&disk->executor, 0);
                 return;
         case NEWS_DEAD:
                 log_error("%s (%s): its executor has died; a new one follows", disk->id.name,
@@ -141,18 +241,21 @@ static int watch_executor(struct agent *agent, struct executor *executor,
         return sd_event_source_set_priority(*source, SD_EVENT_PRIORITY_IMPORTANT);
 }
 
-static int spawn_for_domain(struct domain *domain) {
+static int spawn_post(struct post *post) {
+        struct domain *domain = post->domain;
+        bool rescue = post == domain->posts + PLACE_RESCUE;
         char name[16], lock[128];
         int r;
 
-        (void) snprintf(name, sizeof(name), "unhang-%.8s", domain->name);
-        (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/%s.lock", domain->name);
-        r = executor_spawn(name, lock, &domain->executor);
+        (void) snprintf(name, sizeof(name), "unhang-%.7s%s", domain->name, rescue ? "+" : "");
+        (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/%s%s.lock", domain->name,
+                        rescue ? ".rescue" : "");
+        r = executor_spawn(name, lock, &post->executor);
         if (r < 0)
                 return r;
-        domain->respawn_at = USEC_INFINITY;
-        return watch_executor(domain->agent, &domain->executor, on_domain_readable, domain,
-                              &domain->source);
+        post->respawn_at = USEC_INFINITY;
+        return watch_executor(domain->agent, &post->executor, on_post_readable, post,
+                              &post->source);
 }
 
 static int spawn_for_disk(struct disk *disk) {
@@ -165,21 +268,37 @@ static int spawn_for_disk(struct disk *disk) {
                 return r;
         disk->respawn_at = USEC_INFINITY;
         r = watch_executor(disk->agent, &disk->executor, on_disk_readable, disk, &disk->source);
-        if (r < 0)
+        if (r < 0 || !disk->domain) /* without a domain it is for filesystems alone */
                 return r;
         return executor_attach(&disk->executor, 0, &disk->nodes);
 }
 
 /* ---- what is set on disks while they are healthy ---- */
 
-static void prepared(const struct executor_report *news) {
+static void prepared(const struct agent *agent, const struct executor_report *news) {
+        static const char *const names[_PREPARE_SETTING_MAX] = {
+                [PREPARE_IOSTATS] = "IoStats=",
+                [PREPARE_SCSI_TIMEOUT] = "ScsiTimeoutSec=",
+                [PREPARE_SCSI_MAX_RETRIES] = "ScsiMaxRetries=",
+                [PREPARE_NVME_IO_TIMEOUT] = "NvmeIoTimeoutSec=",
+                [PREPARE_NVME_ADMIN_TIMEOUT] = "NvmeAdminTimeoutSec=",
+                [PREPARE_XFS_MAX_RETRIES] = "XfsMaxRetries=",
+        };
         const char *name = news->prepared.name;
 
+        for (int i = 0; i < _PREPARE_SETTING_MAX; i++)
+                if (news->prepared.before.values[i] != PREPARE_LEAVE && i != PREPARE_IOSTATS)
+                        log_info("%s: %s: set; it was %" PRIi64, name, names[i],
+                                 news->prepared.before.values[i]);
         if (news->prepared.before.values[PREPARE_IOSTATS] == 0)
                 log_info("%s: its I/O statistics were off; switched on", name);
         if (news->error < 0)
-                log_warning("%s: cannot see to its I/O statistics: %s", name,
+                log_warning("%s: cannot be prepared: %s %s", name, names[news->prepared.failed],
                             strerror(-news->error));
+        /* Timers of requests were perhaps among it. */
+        for (struct disk *d = agent->disks; d; d = d->next)
+                if (strcmp(d->id.name, name) == 0 && d->domain && d->executor.fd >= 0)
+                        (void) executor_inspect(&d->executor, 0);
 }
 
 static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
@@ -189,13 +308,60 @@ static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events
         (void) fd, (void) events;
         while (agent->preparer.fd >= 0 && executor_receive(&agent->preparer, &news) > 0)
                 if (news.news == NEWS_PREPARED)
-                        prepared(&news);
+                        prepared(agent, &news);
         if (agent->preparer.fd < 0)
                 (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
         return 0;
 }
 
-int domain_prepare(struct disk *disk) {
+static int start_preparer(struct agent *agent) {
+        int r = executor_spawn("unhang-prepare", UNHANG_RUNTIME_DIR "/prepare.lock",
+                               &agent->preparer);
+
+        if (r < 0)
+                return r;
+        return watch_executor(agent, &agent->preparer, on_preparer_readable, agent,
+                              &agent->preparer_source);
+}
+
+/* The kernel sends a command again that is younger than (max_retries + 1) times the timeout
+ * (scsi_lib.c: scsi_cmd_runtime_exceeced), five being its number of retries. */
+#define TIMEOUTS_PER_AGE 6
+#define AGE_MARGIN USEC_PER_MINUTE
+
+/* Where a timeout means nothing else, that is: sample.timeout is not 0. */
+static usec_t needed_timeout(const struct disk *disk) {
+        usec_t needed = (disk->policy.stall + AGE_MARGIN) / TIMEOUTS_PER_AGE;
+        usec_t is = disk->watch.detector.last.timeout;
+
+        if (disk->policy.scsi_timeout > 0)
+                return disk->policy.scsi_timeout;
+        return is > 0 && needed > is ? needed : 0;
+}
+
+static int64_t in_units(usec_t value, usec_t unit) {
+        return value == 0 ? PREPARE_LEAVE : (int64_t) ((value + unit - 1) / unit);
+}
+
+static int64_t scsi_retries(const struct policy *policy) {
+        static const int64_t retries[] = { PREPARE_LEAVE, 0, 1, 2, 3, 4, 5, -1 };
+
+        return retries[policy->scsi_max_retries];
+}
+
+static void settings_of(const struct disk *disk, int64_t *values) {
+        const struct policy *policy = &disk->policy;
+
+        values[PREPARE_IOSTATS] = policy->iostats ? 1 : PREPARE_LEAVE;
+        values[PREPARE_SCSI_TIMEOUT] = in_units(needed_timeout(disk), USEC_PER_SEC);
+        values[PREPARE_SCSI_MAX_RETRIES] = scsi_retries(policy);
+        values[PREPARE_NVME_IO_TIMEOUT] = in_units(policy->nvme_io_timeout, USEC_PER_MSEC);
+        values[PREPARE_NVME_ADMIN_TIMEOUT] = in_units(policy->nvme_admin_timeout, USEC_PER_MSEC);
+        if (policy->xfs_max_retries != UINT64_MAX)
+                values[PREPARE_XFS_MAX_RETRIES] = (int64_t) policy->xfs_max_retries;
+}
+
+int domain_prepare(struct disk *disk, bool leave) {
         struct prepare_settings settings = {
                 .values = { [0 ... _PREPARE_SETTING_MAX - 1] = PREPARE_LEAVE },
         };
@@ -205,14 +371,10 @@ int domain_prepare(struct disk *disk) {
         assert(disk);
 
         agent = disk->agent;
-        settings.values[PREPARE_IOSTATS] = 1;
+        if (!leave)
+                settings_of(disk, settings.values);
         if (agent->preparer.fd < 0) {
-                r = executor_spawn("unhang-prepare", UNHANG_RUNTIME_DIR "/prepare.lock",
-                                   &agent->preparer);
-                if (r < 0)
-                        return r;
-                r = watch_executor(agent, &agent->preparer, on_preparer_readable, agent,
-                                   &agent->preparer_source);
+                r = start_preparer(agent);
                 if (r < 0)
                         return r;
         }
@@ -227,33 +389,52 @@ int domain_own_executor(struct disk *disk) {
 
 struct domain *domain_free(struct domain *domain) {
         if (domain) {
-                (void) sd_event_source_disable_unref(domain->source);
-                executor_release(&domain->executor);
+                for (unsigned i = 0; i < DOMAIN_POSTS; i++) {
+                        (void) sd_event_source_disable_unref(domain->posts[i].source);
+                        executor_release(&domain->posts[i].executor);
+                }
                 free(domain);
         }
         return NULL;
 }
 
-static int find_or_make(struct agent *agent, const char *name, struct domain **ret) {
+/* Only a controller has acts that can follow one that does not return. */
+static struct domain *domain_new(struct agent *agent, const struct disk_id *id) {
+        struct domain *domain = calloc(1, sizeof(*domain));
+
+        if (!domain)
+                return NULL;
+        domain->agent = agent;
+        (void) snprintf(domain->name, sizeof(domain->name), "%s", id->domain);
+        domain->n_posts = id->kind == DISK_NVME ? DOMAIN_POSTS : 1;
+        for (unsigned i = 0; i < DOMAIN_POSTS; i++)
+                domain->posts[i] = (struct post) {
+                        .domain = domain,
+                        .executor.fd = -EBADF,
+                        .respawn_at = USEC_INFINITY,
+                };
+        return domain;
+}
+
+static int find_or_make(struct agent *agent, const struct disk_id *id, struct domain **ret) {
         struct domain *domain;
-        int r;
 
         for (domain = agent->domains; domain; domain = domain->next)
-                if (strcmp(domain->name, name) == 0) {
+                if (strcmp(domain->name, id->domain) == 0) {
                         *ret = domain;
                         return 0;
                 }
 
-        domain = calloc(1, sizeof(*domain));
+        domain = domain_new(agent, id);
         if (!domain)
                 return -ENOMEM;
-        domain->agent = agent;
-        (void) snprintf(domain->name, sizeof(domain->name), "%s", name);
-        domain->executor.fd = -EBADF;
-        r = spawn_for_domain(domain);
-        if (r < 0) {
-                (void) domain_free(domain);
-                return r;
+        for (unsigned i = 0; i < domain->n_posts; i++) {
+                int r = spawn_post(domain->posts + i);
+
+                if (r < 0) {
+                        (void) domain_free(domain);
+                        return r;
+                }
         }
         domain->next = agent->domains;
         agent->domains = domain;
@@ -261,10 +442,18 @@ static int find_or_make(struct agent *agent, const char *name, struct domain **r
         return 0;
 }
 
+static bool is_hanging_in(const struct domain *domain, unsigned slot) {
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                if (domain->posts[i].executor.step != STEP_NONE &&
+                    domain->posts[i].executor.slot == slot)
+                        return true;
+        return false;
+}
+
 static int take_slot(struct domain *domain, unsigned *ret) {
         for (unsigned i = 0; i < EXECUTOR_SLOTS; i++) {
                 /* What hangs for a disk that is gone is not to be taken for another's. */
-                if (domain->executor.step != STEP_NONE && domain->executor.slot == i)
+                if (is_hanging_in(domain, i))
                         continue;
                 if (!(domain->slots[i / 8] & (1U << i % 8))) {
                         domain->slots[i / 8] |= (uint8_t) (1U << i % 8);
@@ -281,16 +470,16 @@ int domain_join(struct disk *disk) {
 
         assert(disk && !disk->domain);
 
-        r = find_or_make(disk->agent, disk->id.domain, &domain);
+        r = find_or_make(disk->agent, &disk->id, &domain);
         if (r < 0)
                 return r;
         r = take_slot(domain, &disk->slot);
         if (r < 0)
                 return r;
         disk->domain = domain;
-        if (domain->executor.fd < 0)
-                return 0; /* attached with the others when a new executor is forked */
-        return executor_attach(&domain->executor, disk->slot, &disk->nodes);
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                attach(domain->posts + i, disk);
+        return 0;
 }
 
 static bool is_empty(const struct domain *domain) {
@@ -313,8 +502,9 @@ void domain_leave(struct disk *disk) {
 
         if (!domain)
                 return;
-        if (domain->executor.fd >= 0)
-                (void) executor_detach(&domain->executor, disk->slot);
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                if (domain->posts[i].executor.fd >= 0)
+                        (void) executor_detach(&domain->posts[i].executor, disk->slot);
         domain->slots[disk->slot / 8] &= (uint8_t) ~(1U << disk->slot % 8);
         disk->domain = NULL;
         /* With the last disk the executor goes: at once, or when the act it is in returns. */
@@ -329,15 +519,50 @@ static void log_spawn_error(const char *what, int r) {
                 log_error("%s: cannot fork an executor: %s", what, strerror(-r));
 }
 
-void domain_tick(struct agent *agent, usec_t now) {
-        for (struct domain *domain = agent->domains; domain; domain = domain->next) {
-                if (now < domain->respawn_at)
-                        continue;
-                domain->respawn_at = now + RESPAWN_DELAY;
-                log_spawn_error("domain", spawn_for_domain(domain));
-                if (domain->executor.fd >= 0)
-                        attach_all(domain);
+int domain_begin(struct disk *disk, enum step step, usec_t now) {
+        struct post *post;
+        int r;
+
+        assert(disk && disk->domain && step_place(step) < DOMAIN_POSTS);
+
+        post = disk->domain->posts + step_place(step);
+        r = executor_begin(&post->executor, step, disk->slot, NULL);
+        if (r == 0) {
+                post->begun_at = now;
+                post->late = false;
         }
+        return r;
+}
+
+/* A third of its time is over; and while it lasts, the whole domain stands still. */
+static void watch_post(struct post *post, usec_t now) {
+        const struct disk *disk;
+
+        if (post->executor.step == STEP_NONE || post->late || now - post->begun_at < LONG_AFTER)
+                return;
+        post->late = true;
+        disk = disk_in_slot(post->domain, post->executor.slot);
+        log_warning("%s: %s has not returned for %s; %s stands still until it does",
+                    disk ? disk->id.name : post->domain->name,
+                    step_to_string(post->executor.step),
+                    format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, LONG_AFTER),
+                    post->domain->name);
+}
+
+static void tend_post(struct post *post, usec_t now) {
+        watch_post(post, now);
+        if (now < post->respawn_at)
+                return;
+        post->respawn_at = now + RESPAWN_DELAY;
+        log_spawn_error(post->domain->name, spawn_post(post));
+        if (post->executor.fd >= 0)
+                attach_all(post);
+}
+
+void domain_tick(struct agent *agent, usec_t now) {
+        for (struct domain *domain = agent->domains; domain; domain = domain->next)
+                for (unsigned i = 0; i < domain->n_posts; i++)
+                        tend_post(domain->posts + i, now);
         for (struct disk *disk = agent->disks; disk; disk = disk->next) {
                 if (now < disk->respawn_at)
                         continue;

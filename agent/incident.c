@@ -3,10 +3,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "agent/act/fence.h"
+#include "agent/acts.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
 #include "agent/decide/names.h"
+#include "agent/decide/plan.h"
+#include "agent/incident.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
 
@@ -17,7 +21,7 @@ void incident_report(const struct disk *disk, enum event_kind kind, const char *
                 .disk = &disk->id,
                 .symptom = symptom_to_string(disk->watch.symptom.kind),
                 .state = ladder_state_for_people(ladder),
-                .step = step_to_string(ladder->step != STEP_NONE ? ladder->step : ladder->act),
+                .step = step_to_string(ladder->step != STEP_NONE ? ladder->step : ladder->past.act),
                 .outcome = outcome_to_string(ladder->outcome),
                 .text = text,
         };
@@ -35,11 +39,14 @@ static enum event_kind event_of(enum incident_state state, enum incident_state b
         case INCIDENT_SUSPECT:
                 return EVENT_SUSPECTED;
         case INCIDENT_ACTING:
-        case INCIDENT_OFFLINING:
+        case INCIDENT_FAILING:
+        case INCIDENT_ENDING:
+        case INCIDENT_FENCING:
                 return EVENT_ACT;
         case INCIDENT_REPORTED:
         case INCIDENT_UNCURED:
         case INCIDENT_UNDRAINED:
+        case INCIDENT_CONTAINED:
                 return EVENT_STUCK;
         case INCIDENT_RECOVERED:
                 return EVENT_RECOVERED;
@@ -55,9 +62,14 @@ static enum event_kind event_of(enum incident_state state, enum incident_state b
 /* Who asked by hand hears as soon as the outcome of that reset is known. */
 static void answer_call(struct disk *disk) {
         const struct ladder *l = &disk->watch.ladder;
-        enum outcome outcome = l->state == INCIDENT_OFFLINING ? OUTCOME_NO_CHANGE : l->outcome;
+        enum outcome outcome = l->outcome;
 
-        if (!disk->call || outcome == OUTCOME_NONE)
+        if (!disk->call)
+                return;
+        /* The ladder has gone on to the next rung by itself. */
+        if (outcome == OUTCOME_NONE && l->past.act != disk->asked)
+                outcome = OUTCOME_NO_CHANGE;
+        if (outcome == OUTCOME_NONE)
                 return;
         bus_call_done(disk->call, outcome_to_string(outcome), disk->detail);
         disk->call = NULL;
@@ -73,10 +85,28 @@ static void report_change(const struct disk *disk, enum event_kind event) {
         incident_report(disk, event, text);
 }
 
+struct memory disk_memory(const struct disk *disk) {
+        assert(disk);
+
+        return (struct memory) {
+                .past = disk->watch.ladder.past,
+                .suppressed_until = disk->suppressed_until,
+        };
+}
+
+static void note_state(struct disk *disk) {
+        struct memory memory = disk_memory(disk);
+        int r = disk->state.fd < 0 ? 0 : state_file_set(&disk->state, &memory);
+
+        if (r < 0)
+                log_warning("%s (%s): cannot note the state in %s: %s", disk->id.name,
+                            disk->id.address, disk->state.path, strerror(-r));
+}
+
 static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         const struct ladder *ladder = &disk->watch.ladder;
-        int r;
 
+        disk->refusal = watch_refusal(&disk->watch, &disk->policy);
         if (ladder->overdue) {
                 if (ladder->step != STEP_NONE) {
                         wording_overdue(disk);
@@ -87,18 +117,15 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
                 if (disk->watch.symptom.kind != SYMPTOM_NONE)
                         disk->suspected = disk->watch.symptom.kind;
                 wording_entered(disk, before, now);
-                report_change(disk, event_of(ladder->state, before));
+                report_change(disk, event_of(ladder->past.state, before));
         }
-        r = disk->state.fd < 0 ? 0
-                               : state_file_set(&disk->state, ladder->state, ladder->acted_at);
-        if (r < 0)
-                log_warning("%s (%s): cannot note the state in %s: %s", disk->id.name,
-                            disk->id.address, disk->state.path, strerror(-r));
+        note_state(disk);
         answer_call(disk);
-        if (ladder->state == INCIDENT_HEALTHY) {
+        if (ladder->past.state == INCIDENT_HEALTHY) {
                 disk->detail[0] = '\0';
                 disk->by_hand = false;
                 disk->agent->mounts_stale = true; /* they were not followed meanwhile */
+                disk_plan(disk);
         }
 }
 
@@ -116,8 +143,12 @@ static bool is_filesystem_step(enum step step) {
 static int begin(enum step step, void *userdata) {
         struct disk *disk = userdata;
 
-        if (step_place(step) == PLACE_DOMAIN)
-                return executor_begin(&disk->domain->executor, step, disk->slot, NULL);
+        if (step_place(step) == PLACE_DAEMON) {
+                log_kernel(LOG_EMERG, "unhang: %s: %s", disk->id.name, disk->detail);
+                return fence(disk->agent->fence, (enum policy_fence) disk->policy.fence);
+        }
+        if (step_place(step) < DOMAIN_POSTS)
+                return domain_begin(disk, step, disk->agent->ticked);
         if (!is_filesystem_step(step))
                 return executor_begin(&disk->executor, step, 0, NULL);
         /* A state file may have lost its mounts: then there is nothing to do, and it is done. */
@@ -133,7 +164,7 @@ void incident_pursue(struct disk *disk, usec_t now) {
 
         assert(disk);
 
-        before = disk->watch.ladder.state;
+        before = disk->watch.ladder.past.state;
         if (watch_pursue(&disk->watch, begin, disk, disk_footing(disk), now))
                 changed(disk, before, now);
 }
@@ -162,7 +193,7 @@ void incident_returned(struct disk *disk, enum step step, int error, usec_t now)
 
         assert(disk);
 
-        before = disk->watch.ladder.state;
+        before = disk->watch.ladder.past.state;
         wanted = step == disk->watch.ladder.step && disk->watch.begun;
         if (wanted && is_filesystem_step(step)) {
                 if (next_mount(disk, error)) {
@@ -190,7 +221,7 @@ static void record(struct disk *disk, struct sample sample) {
 
         if (agent->recorder.fd < 0)
                 return;
-        if (disk->watch.begun && step_place(disk->watch.ladder.step) == PLACE_DOMAIN)
+        if (disk->watch.begun && step_place(disk->watch.ladder.step) < DOMAIN_POSTS)
                 sample.held = false;
         if (recording_sample(line, agent->recorded_from, disk->id.name,
                              disk->recorded_once ? &disk->recorded : NULL, &sample))
@@ -203,84 +234,173 @@ static void record(struct disk *disk, struct sample sample) {
         disk->recorded_once = true;
 }
 
+static void record_here(struct disk *disk, const struct circumstances *here, usec_t now) {
+        struct agent *agent = disk->agent;
+        char line[RECORDING_LINE_MAX];
+
+        if (agent->recorder.fd >= 0 &&
+            recording_here(line, agent->recorded_from, now, disk->id.name, &disk->here, here))
+                recorder_write(&agent->recorder, line);
+        disk->here = *here;
+}
+
 /* A recording is to serve for other limits, too. */
 static bool wants_list(const struct disk *disk, usec_t now) {
         return disk->agent->recorder.fd >= 0 || watch_wants_list(&disk->watch, now);
 }
 
+/* What the kernel has no more has nothing in flight any more, and takes nothing
+ * (block/genhd.c: del_gendisk waits for all requests). */
+static struct sample sample_of_gone(usec_t now) {
+        return (struct sample) { .at = now, .offline = true };
+}
+
+static int look(struct disk *disk, usec_t now, struct sample *ret) {
+        int r;
+
+        if (disk->gone) {
+                *ret = sample_of_gone(now);
+                return 0;
+        }
+        r = counters_read(&disk->counters, now, wants_list(disk, now), ret);
+        ret->held = !disk_is_free(disk);
+        return r;
+}
+
+/* While an act that does not reach it holds the disk back, it is not looked at. If that is over in
+ * a moment, what was seen before is still true, and so several disks that hang behind one host are
+ * reset one after the other; if it lasts, the next look comes after a gap, and begins anew. */
+static bool is_out_of_sight(const struct disk *disk) {
+        return disk->domain && !disk->gone && domain_holds_back(disk->domain, disk);
+}
+
 int incident_tick(struct disk *disk, usec_t now) {
         struct watch *watch = &disk->watch;
+        struct circumstances here;
         enum incident_state before;
         struct sample sample;
         int r;
 
         assert(disk);
 
-        r = counters_read(&disk->counters, now, wants_list(disk, now), &sample);
+        if (is_out_of_sight(disk))
+                return 0;
+        r = look(disk, now, &sample);
         if (r < 0)
                 return r; /* the disk is going; udev will say so */
-        sample.held = !disk_is_free(disk);
         if (disk->failed_over)
                 sample.recovering = sample.failover = true;
         disk->failed_over = false;
         record(disk, sample);
-        before = watch->ladder.state;
-        if (watch_take(watch, &disk->policy, &sample, disk_can_act(disk),
-                       disk_footing(disk)))
+        before = watch->ladder.past.state;
+        disk_circumstances(disk, now, &here);
+        record_here(disk, &here, now);
+        if (watch_take(watch, &disk->policy, &sample, &here, disk_footing(disk)))
                 changed(disk, before, now);
         incident_pursue(disk, now);
         return 0;
 }
 
-void incident_resume(struct disk *disk, enum incident_state state, usec_t acted_at, usec_t now) {
+void incident_resume(struct disk *disk, const struct ladder_past *past, usec_t now) {
         struct sample sample = {};
 
         assert(disk);
 
         (void) counters_read(&disk->counters, now, false, &sample);
-        watch_resume(&disk->watch, state, sample.offline, acted_at, now);
-        if (disk->watch.ladder.state == INCIDENT_HEALTHY)
+        watch_resume(&disk->watch, past, sample.offline, now);
+        if (disk->watch.ladder.past.state == INCIDENT_HEALTHY)
                 return;
         wording_set(disk, "taking up the incident that an earlier unhangd left in state %s",
-                    incident_state_to_string(state));
+                    incident_state_to_string(past->state));
         incident_report(disk, EVENT_PROGRESS, disk->detail);
-        (void) state_file_set(&disk->state, disk->watch.ladder.state,
-                              disk->watch.ladder.acted_at);
+        note_state(disk);
 }
 
-/* Why nobody may reset the disk now, or NULL. */
-static const char *refusal(const struct disk *disk, bool force, int *ret_error) {
+void incident_gone(struct disk *disk) {
+        assert(disk);
+
+        disk->gone = true;
+        disk->executor.step = STEP_NONE;
+        if (disk->watch.plan.back == STEP_RUNNING) /* there is nothing left to be set so */
+                disk->watch.plan.back = STEP_NONE;
+        wording_set(disk, "the kernel has given the disk up; what stood on it is ended");
+        incident_report(disk, EVENT_PROGRESS, disk->detail);
+}
+
+bool incident_awaits(const struct disk *disk) {
+        enum incident_state state = disk->watch.ladder.past.state;
+
+        return disk->gone && (state == INCIDENT_FAILED || state == INCIDENT_RETURNING ||
+                              state == INCIDENT_AWAITING);
+}
+
+void incident_back(struct disk *disk, usec_t now) {
+        enum incident_state before;
+
+        assert(disk);
+
+        before = disk->watch.ladder.past.state;
+        if (watch_is_back(&disk->watch, disk_footing(disk), now))
+                changed(disk, before, now);
+        incident_pursue(disk, now);
+}
+
+void incident_dragged(struct disk *disk, usec_t now) {
+        enum incident_state before;
+
+        assert(disk);
+
+        before = disk->watch.ladder.past.state;
+        if (watch_is_dragged(&disk->watch, disk_footing(disk), now))
+                changed(disk, before, now);
+}
+
+/* Why nobody may do that to the disk now, or NULL. */
+static const char *refused(const struct disk *disk, enum step step, uint32_t force,
+                           int *ret_error) {
+        enum refusal refusal;
+
         *ret_error = -EPERM;
-        if (!disk->domain)
-                return "only disks of virtio_scsi can be reset by this version";
+        if (plan_is_empty(&disk->watch.plan))
+                return "there is no act for it; see unhang show";
         if (disk_attach_error(disk) < 0)
                 return "the disk could not be opened for resets; see the journal";
-        if (!force && disk->watch.symptom.kind == SYMPTOM_NONE && disk->watch.symptom.quiet == 0)
-                return "the disk completes its I/O: there is nothing to reset "
-                       "(--force resets it all the same)";
-        *ret_error = -EBUSY;
-        if (!disk_is_free(disk))
-                return "another act is under way on the same SCSI host";
-        return NULL;
+        refusal = watch_refuses(&disk->watch, &disk->policy, step, force);
+        *ret_error = refusal == REFUSAL_HELD ? -EBUSY : -EPERM;
+        return refusal == REFUSAL_NONE ? NULL : refusal_to_text(refusal);
 }
 
-int incident_request(struct disk *disk, bool force, struct bus_call *call,
+static const char *reason_of(int error) {
+        switch (error) {
+        case -EOPNOTSUPP:
+                return "its driver, or its policy, has no such rung; see unhang show";
+        case -EPERM:
+                return "the system runs from this disk, or within reach of that rung: it is never "
+                       "failed";
+        default:
+                return "an incident on this disk is being worked on; see unhang status";
+        }
+}
+
+int incident_request(struct disk *disk, enum step step, uint32_t force, struct bus_call *call,
                      const char **ret_reason) {
         enum incident_state before;
         usec_t now = now_monotonic();
-        int error;
+        int r;
 
         assert(disk && call && ret_reason);
 
-        *ret_reason = refusal(disk, force, &error);
+        *ret_reason = refused(disk, step, force, &r);
         if (*ret_reason)
-                return error;
-        before = disk->watch.ladder.state;
-        if (watch_request(&disk->watch, now) < 0) {
-                *ret_reason = "an incident on this disk is being worked on; see unhang status";
-                return -EBUSY;
+                return r;
+        before = disk->watch.ladder.past.state;
+        r = watch_request(&disk->watch, step, disk_footing(disk), now);
+        if (r < 0) {
+                *ret_reason = reason_of(r);
+                return r == -EBUSY ? -EBUSY : -EPERM;
         }
         disk->by_hand = true;
+        disk->asked = step;
         disk->call = call;
         changed(disk, before, now);
         incident_pursue(disk, now);

@@ -7,7 +7,9 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
+#include "agent/decide/drivers.h"
 #include "agent/decide/names.h"
+#include "agent/decide/plan.h"
 #include "agent/play.h"
 #include "agent/watch.h"
 
@@ -25,14 +27,14 @@ struct play {
         struct sample disk;
         usec_t oldest_since;   /* when its oldest request was sent; USEC_INFINITY: there is none */
         bool host_busy;        /* another disk of the host is being acted on */
+        struct circumstances here;
         usec_t paused;         /* the agent does not run until then */
-        enum step host_step;   /* what the domain's executor has under way */
-        enum step disk_step;   /* and the disk's own */
+        enum step steps[_STEP_PLACE_MAX]; /* what each executor has under way */
 
         /* the agent */
         bool killed;
         bool looked;           /* it has taken its first look */
-        bool orphan;           /* host_step is that of a killed daemon's executor */
+        bool orphan;           /* the domain's step is that of a killed daemon's executor */
         usec_t ticked;
         struct watch watch;
 };
@@ -62,7 +64,7 @@ static void wrong(struct play *play, const char *format, ...) {
 /* Of what the state was entered for; later ones are not about it. */
 static void tell_symptom(const struct play *play) {
         const struct symptom *s = &play->watch.symptom;
-        enum incident_state state = play->watch.ladder.state;
+        enum incident_state state = play->watch.ladder.past.state;
 
         if (s->kind != SYMPTOM_NONE && !play->watch.ladder.overdue &&
             (state == INCIDENT_SUSPECT || state == INCIDENT_REPORTED || state == INCIDENT_ACTING))
@@ -75,14 +77,14 @@ static void changed(const struct play *play) {
         const struct ladder *l = &play->watch.ladder;
 
         (void) fprintf(play->out, "%12s  %s%s", SECONDS(play->now),
-                       incident_state_to_string(l->state), l->overdue ? " overdue" : "");
+                       incident_state_to_string(l->past.state), l->overdue ? " overdue" : "");
         tell_symptom(play);
 }
 
 /* ---- the agent ---- */
 
 static bool is_free(const struct play *play) {
-        return !play->host_busy && play->host_step == STEP_NONE;
+        return !play->host_busy && play->steps[PLACE_DOMAIN] == STEP_NONE;
 }
 
 /* Only what is expected may be begun, where anything is. */
@@ -103,12 +105,12 @@ static void meet_expectation(struct play *play, enum step step) {
 static int begin(enum step step, void *userdata) {
         struct play *play = userdata;
         bool domain = step_place(step) == PLACE_DOMAIN;
-        enum step *executor = domain ? &play->host_step : &play->disk_step;
+        enum step *executor = play->steps + step_place(step);
 
         if (*executor != STEP_NONE || (domain && !is_free(play)))
                 return -EBUSY;
         *executor = step;
-        if (domain)
+        if (step_place(step) != PLACE_DISK)
                 play->verdict->acts++;
         (void) fprintf(play->out, "%12s  act %s\n", SECONDS(play->now), step_to_string(step));
         meet_expectation(play, step);
@@ -140,7 +142,8 @@ static void tick(struct play *play) {
                 ladder_shift(&play->watch.ladder, play->now - play->ticked);
         play->ticked = play->now;
         play->looked = true;
-        if (watch_take(&play->watch, &story->policy, &sample, story->acts, story->footing))
+        play->here.up = play->now;
+        if (watch_take(&play->watch, &story->policy, &sample, &play->here, story->footing))
                 changed(play);
         pursue(play);
 }
@@ -188,15 +191,14 @@ static void fact_disk(struct play *play, const struct event *e) {
 static void take_effect(struct play *play, enum step step, int error) {
         if (error == -EINVAL)
                 return;
-        if (step == STEP_OFFLINE)
+        if (step_is_fail(step) || step == STEP_CONTROLLER_END)
                 play->disk.offline = true;
         if (step == STEP_RUNNING)
                 play->disk.offline = false;
 }
 
 static void fact_returned(struct play *play, const struct event *e) {
-        enum step *executor = step_place(e->step) == PLACE_DOMAIN ? &play->host_step
-                                                                  : &play->disk_step;
+        enum step *executor = play->steps + step_place(e->step);
 
         if (*executor != e->step && play->story->expects) {
                 wrong(play, "%s is not under way, it cannot return", step_to_string(e->step));
@@ -224,7 +226,11 @@ static void fact_host(struct play *play, const struct event *e) {
 }
 
 static void fact_request(struct play *play, const struct event *e) {
-        bool refused = !is_free(play) || watch_request(&play->watch, play->now) < 0;
+        uint32_t force = e->forced ? UINT32_MAX : 0;
+        bool refused =
+                watch_refuses(&play->watch, &play->story->policy, e->step, force) !=
+                        REFUSAL_NONE ||
+                watch_request(&play->watch, e->step, play->story->footing, play->now) < 0;
 
         if (refused != e->refused)
                 wrong(play, "the request was %s", refused ? "refused" : "taken");
@@ -233,23 +239,51 @@ static void fact_request(struct play *play, const struct event *e) {
         pursue(play);
 }
 
+static void fact_here(struct play *play, const struct event *e) {
+        struct circumstances *c = &play->here;
+        unsigned *healthy = c->healthy;
+
+        healthy[REACH_DOMAIN] =
+                (unsigned) changed_value(healthy[REACH_DOMAIN], e->here + HERE_HEALTHY);
+        healthy[REACH_TARGET] =
+                (unsigned) changed_value(healthy[REACH_TARGET], e->here + HERE_TARGET);
+        c->suppressed = changed_value(c->suppressed, e->here + HERE_SUPPRESSED) != 0;
+        c->owners = (unsigned) changed_value(c->owners, e->here + HERE_OWNED);
+}
+
+static void fact_back(struct play *play) {
+        play->disk.offline = false;
+        if (watch_is_back(&play->watch, play->story->footing, play->now))
+                changed(play);
+        pursue(play);
+}
+
 static void fact_killed(struct play *play) {
         play->killed = true;
-        play->orphan = play->host_step != STEP_NONE;
-        play->disk_step = STEP_NONE;
+        play->orphan = play->steps[PLACE_DOMAIN] != STEP_NONE;
+        play->steps[PLACE_DISK] = play->steps[PLACE_RESCUE] = STEP_NONE;
+}
+
+static void begin_watch(struct play *play) {
+        const struct story *story = play->story;
+
+        watch_init(&play->watch, play->now);
+        if (story->acts)
+                plan_make(&story->id, &story->policy, &story->controller, &play->watch.plan);
 }
 
 static void fact_started(struct play *play) {
-        const struct ladder before = play->watch.ladder;
+        const struct ladder_past past = play->watch.ladder.past;
 
         if (!play->killed)
                 wrong(play, "started, but it runs");
         play->killed = false;
         play->looked = false;
         play->ticked = play->now;
-        watch_resume(&play->watch, before.state, play->disk.offline, before.acted_at, play->now);
+        begin_watch(play);
+        watch_resume(&play->watch, &past, play->disk.offline, play->now);
         (void) fprintf(play->out, "%12s  %s, taken up\n", SECONDS(play->now),
-                       incident_state_to_string(play->watch.ladder.state));
+                       incident_state_to_string(play->watch.ladder.past.state));
 }
 
 /* ---- what is expected ---- */
@@ -295,11 +329,17 @@ static void happen(struct play *play, const struct event *e) {
         case FACT_REQUEST:
                 fact_request(play, e);
                 break;
+        case FACT_HERE:
+                fact_here(play, e);
+                break;
+        case FACT_BACK:
+                fact_back(play);
+                break;
         case EXPECT_ACT:
                 expect_act(play, e);
                 break;
         case EXPECT_STATE:
-                expect_word(play, incident_state_to_string(play->watch.ladder.state),
+                expect_word(play, incident_state_to_string(play->watch.ladder.past.state),
                             incident_state_to_string(e->state));
                 break;
         case EXPECT_OUTCOME:
@@ -310,6 +350,11 @@ static void happen(struct play *play, const struct event *e) {
                 break;
         case EXPECT_SYMPTOM:
                 expect_word(play, symptom_to_string(play->watch.symptom.kind), e->word);
+                break;
+        case EXPECT_REFUSAL:
+                expect_word(play,
+                            refusal_to_string(watch_refusal(&play->watch, &play->story->policy)),
+                            e->word);
                 break;
         }
 }
@@ -335,7 +380,7 @@ void play_story(struct story *story, FILE *out, struct verdict *ret) {
         assert(story && out && ret);
 
         *ret = (struct verdict) { .true_to_life = true };
-        watch_init(&play.watch, 0);
+        begin_watch(&play);
         while (ret->true_to_life) {
                 bool more = i < story->n_events;
                 usec_t at = more ? story->events[i].at : USEC_INFINITY;

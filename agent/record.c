@@ -72,7 +72,7 @@ static void add(struct session *session, const struct disk_id *id, const struct 
 static void tell_device(const struct session *session, const struct recorded *disk) {
         char line[RECORDING_LINE_MAX];
 
-        recording_device(line, &disk->id, FOOTING_DATA,
+        recording_device(line, &disk->id, NULL, FOOTING_DATA,
                          strcmp(disk->id.driver, "virtio_scsi") == 0 && disk->policy.act);
         (void) fputs(line, session->out);
         recording_policy(line, disk->id.name, &disk->policy);

@@ -71,7 +71,33 @@ static void put_word(char *buf, const char *word) {
                         *p = '_';
 }
 
-void recording_device(char *buf, const struct disk_id *id, enum footing footing, bool acts) {
+static void put_facts(char *buf, const struct nvme_facts *facts) {
+        put(buf, " multipath=%s lockdown=%s movable-bar=%s own-bridge=%s identify=%s",
+            facts->multipath ? "yes" : "no", facts->lockdown ? "yes" : "no",
+            facts->movable_bar ? "yes" : "no", facts->own_bridge ? "yes" : "no",
+            facts->identify ? "yes" : "no");
+        put_time(buf, " io-timeout=", facts->io_timeout);
+        put_time(buf, " admin-timeout=", facts->admin_timeout);
+}
+
+bool recording_here(char *buf, usec_t start, usec_t at, const char *name,
+                    const struct circumstances *before, const struct circumstances *here) {
+        assert(buf && name && before && here);
+
+        if (memcmp(before->healthy, here->healthy, sizeof(here->healthy)) == 0 &&
+            before->suppressed == here->suppressed && before->owners == here->owners)
+                return false;
+        begin(buf, start, at);
+        put(buf, " here");
+        put_word(buf, name);
+        put(buf, " healthy=%u target=%u suppressed=%s owned=%s\n", here->healthy[REACH_DOMAIN],
+            here->healthy[REACH_TARGET], here->suppressed ? "yes" : "no",
+            here->owners != 0 ? "yes" : "no");
+        return true;
+}
+
+void recording_device(char *buf, const struct disk_id *id, const struct nvme_facts *facts,
+                      enum footing footing, bool acts) {
         static const char *const footings[] = { "none", "data", "system" };
 
         assert(buf && id);
@@ -81,7 +107,10 @@ void recording_device(char *buf, const struct disk_id *id, enum footing footing,
         put_word(buf, id->name);
         put_word(buf, id->driver);
         put_word(buf, id->address);
-        put(buf, " footing=%s acts=%s\n", footings[footing], acts ? "yes" : "no");
+        put(buf, " footing=%s acts=%s", footings[footing], acts ? "yes" : "no");
+        if (facts)
+                put_facts(buf, facts);
+        put(buf, "\n");
 }
 
 static void put_number(char *buf, const char *name, const uint64_t *before, uint64_t n) {

@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "agent/decide/guard.h"
 #include "agent/decide/ladder.h"
 #include "include/disk.h"
+#include "include/nvme-facts.h"
 #include "include/policy.h"
 #include "include/sample.h"
 
@@ -18,9 +20,15 @@
 /* How often the end is told while nothing else is: what hangs changes nothing. */
 #define RECORDING_END_INTERVAL (5 * USEC_PER_SEC)
 
-/* What a recording begins with; in BUF of RECORDING_LINE_MAX, as all below. */
+/* What a recording begins with; in BUF of RECORDING_LINE_MAX, as all below. FACTS: of an NVMe
+ * controller, or NULL. */
 void recording_policy(char *buf, const char *name, const struct policy *policy);
-void recording_device(char *buf, const struct disk_id *id, enum footing footing, bool acts);
+void recording_device(char *buf, const struct disk_id *id, const struct nvme_facts *facts,
+                      enum footing footing, bool acts);
+
+/* What stands in the way of acts, where that has changed since BEFORE. False when it has not. */
+bool recording_here(char *buf, usec_t start, usec_t at, const char *name,
+                    const struct circumstances *before, const struct circumstances *here);
 
 /* What changed between the samples; all of it when BEFORE is NULL. False when there is nothing to
  * be told. */

@@ -11,7 +11,9 @@
 
 /* Always as long: the longest name and number fit. Time is CLOCK_MONOTONIC, which goes on
  * as long as /run stays. */
-#define STATE_LINE "state %-12s %020" PRIu64 "\n"
+#define STATE_LINE "state %-12s %-20s %020" PRIu64 " %020" PRIu64 "\n"
+#define ACT_TIME " %020" PRIu64
+#define HEAD_MAX 512
 
 int state_file_open(const char *directory, const struct disk_id *disk, struct state_file *ret) {
         struct state_file file = {};
@@ -44,14 +46,27 @@ void state_file_remove(struct state_file *file) {
         state_file_close(file);
 }
 
-int state_file_set(struct state_file *file, enum incident_state state, usec_t acted_at) {
-        char line[64];
-        int n;
+/* Two lines; returns their length. */
+static size_t format_head(char buf[HEAD_MAX], const struct memory *memory) {
+        const struct ladder_past *past = &memory->past;
+        size_t n;
 
-        assert(file);
+        n = (size_t) snprintf(buf, HEAD_MAX, STATE_LINE "acts",
+                              incident_state_to_string(past->state), step_to_string(past->act),
+                              past->acted_at, memory->suppressed_until);
+        for (size_t i = 0; i < ELEMENTSOF(past->acts); i++)
+                n += (size_t) snprintf(buf + n, HEAD_MAX - n, ACT_TIME, past->acts[i]);
+        n += (size_t) snprintf(buf + n, HEAD_MAX - n, "\n");
+        assert(n < HEAD_MAX);
+        return n;
+}
 
-        n = snprintf(line, sizeof(line), STATE_LINE, incident_state_to_string(state), acted_at);
-        return pwrite_all(file->fd, line, (size_t) n, 0);
+int state_file_set(struct state_file *file, const struct memory *memory) {
+        char head[HEAD_MAX];
+
+        assert(file && memory);
+
+        return pwrite_all(file->fd, head, format_head(head, memory), 0);
 }
 
 static int write_mount(FILE *f, const struct mount_entry *entry) {
@@ -74,19 +89,20 @@ static int write_mount(FILE *f, const struct mount_entry *entry) {
         return fputc('\n', f) == EOF ? -EIO : 0;
 }
 
-int state_file_write(struct state_file *file, enum incident_state state, usec_t acted_at,
+int state_file_write(struct state_file *file, const struct memory *memory,
                      const struct mounts *mounts) {
+        char head[HEAD_MAX];
         _cleanup_free_ char *text = NULL;
         FILE *f;
         size_t size;
         int r = 0;
 
-        assert(file && mounts);
+        assert(file && memory && mounts);
 
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
-        if (fprintf(f, STATE_LINE, incident_state_to_string(state), acted_at) < 0)
+        if (fwrite(head, format_head(head, memory), 1, f) != 1)
                 r = -EIO;
         for (size_t i = 0; r == 0 && i < mounts->n; i++)
                 r = write_mount(f, mounts->entries + i);
@@ -149,22 +165,50 @@ static bool end_line(char *line, ssize_t n) {
         return whole;
 }
 
-static int parse(FILE *f, enum incident_state *ret_state, usec_t *ret_acted_at,
-                 struct mounts *mounts) {
+static int parse_state(const char *line, struct memory *memory) {
+        struct ladder_past *past = &memory->past;
+        char name[16], act[24];
+        int state, step, end = 0;
+
+        if (sscanf(line, "state %15s %23s %" SCNu64 " %" SCNu64 "%n", name, act, &past->acted_at,
+                   &memory->suppressed_until, &end) != 4 ||
+            line[end] != '\0')
+                return -EBADMSG;
+        state = incident_state_from_string(name);
+        step = step_from_string(act);
+        if (state < 0 || step < 0)
+                return -EBADMSG;
+        past->state = (enum incident_state) state;
+        past->act = (enum step) step;
+        return 0;
+}
+
+static int parse_acts(const char *line, struct memory *memory) {
+        if (strncmp(line, "acts", strlen("acts")) != 0)
+                return -EBADMSG;
+        line += strlen("acts");
+        for (size_t i = 0; i < ELEMENTSOF(memory->past.acts); i++) {
+                int end = 0;
+
+                if (sscanf(line, " %" SCNu64 "%n", memory->past.acts + i, &end) != 1)
+                        return -EBADMSG;
+                line += end;
+        }
+        return *line == '\0' ? 0 : -EBADMSG;
+}
+
+static int parse(FILE *f, struct memory *memory, struct mounts *mounts) {
         _cleanup_free_ char *line = NULL;
         size_t size = 0;
-        char name[16];
-        usec_t acted_at;
         ssize_t n;
-        int state;
 
         n = getline(&line, &size, f);
         if (n < 0)
                 return -ENODATA;
-        if (!end_line(line, n) || sscanf(line, "state %15s %" SCNu64, name, &acted_at) != 2)
+        if (!end_line(line, n) || parse_state(line, memory) < 0)
                 return -EBADMSG;
-        state = incident_state_from_string(name);
-        if (state < 0)
+        n = getline(&line, &size, f);
+        if (n < 0 || !end_line(line, n) || parse_acts(line, memory) < 0)
                 return -EBADMSG;
         while ((n = getline(&line, &size, f)) >= 0) {
                 int r = end_line(line, n) ? add_mount(line, mounts) : -EBADMSG;
@@ -172,18 +216,16 @@ static int parse(FILE *f, enum incident_state *ret_state, usec_t *ret_acted_at,
                 if (r < 0)
                         return r;
         }
-        *ret_state = (enum incident_state) state;
-        *ret_acted_at = acted_at;
         return 0;
 }
 
-int state_file_read(struct state_file *file, enum incident_state *ret_state,
-                    usec_t *ret_acted_at, struct mounts *ret_mounts) {
+int state_file_read(struct state_file *file, struct memory *ret, struct mounts *ret_mounts) {
         _cleanup_fclose_ FILE *f = NULL;
         struct mounts mounts = {};
+        struct memory memory = {};
         int fd, r;
 
-        assert(file && ret_state && ret_acted_at && ret_mounts);
+        assert(file && ret && ret_mounts);
 
         fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
@@ -194,11 +236,12 @@ int state_file_read(struct state_file *file, enum incident_state *ret_state,
                 return -ENOMEM;
         }
         rewind(f);
-        r = parse(f, ret_state, ret_acted_at, &mounts);
+        r = parse(f, &memory, &mounts);
         if (r < 0) {
                 mounts_clear(&mounts);
                 return r;
         }
+        *ret = memory;
         *ret_mounts = mounts;
         return 0;
 }

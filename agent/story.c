@@ -7,6 +7,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
+#include "agent/conf/key.h"
 #include "agent/decide/names.h"
 #include "agent/story.h"
 
@@ -102,6 +103,31 @@ static struct value parse_value(struct line *line, const char *text, bool time) 
         return value;
 }
 
+/* KEY=VALUE ...: VALUES are in the order of NAMES, TIMES has a bit for each that is a time. */
+static void parse_values(struct line *line, const char *const *names, size_t n, uint32_t times,
+                         struct value *values) {
+        while (*line->next) {
+                const char *text = word(line), *value = NULL;
+
+                for (size_t i = 0; i < n && !value; i++)
+                        if ((value = value_of(text, names[i])))
+                                values[i] = parse_value(line, value, times & BIT(i));
+                if (!value)
+                        wrong(line, "there is no \"%s\"", text);
+        }
+}
+
+static void parse_here(struct line *line, struct event *event) {
+        static const char *const names[_HERE_MAX] = {
+                [HERE_HEALTHY] = "healthy", [HERE_TARGET] = "target",
+                [HERE_SUPPRESSED] = "suppressed", [HERE_OWNED] = "owned",
+        };
+
+        event->what = FACT_HERE;
+        parse_name(line);
+        parse_values(line, names, ELEMENTSOF(names), 0, event->here);
+}
+
 static void parse_disk(struct line *line, struct event *event) {
         static const char *const names[_KEY_MAX] = {
                 [KEY_COMPLETED] = "completed",     [KEY_ANSWERED] = "answered",
@@ -113,16 +139,8 @@ static void parse_disk(struct line *line, struct event *event) {
 
         event->what = FACT_DISK;
         parse_name(line);
-        while (*line->next) {
-                const char *text = word(line), *value = NULL;
-
-                for (size_t i = 0; i < ELEMENTSOF(names) && !value; i++)
-                        if ((value = value_of(text, names[i])))
-                                event->disk[i] = parse_value(line, value, i == KEY_OLDEST ||
-                                                                                  i == KEY_TIMEOUT);
-                if (!value)
-                        wrong(line, "a disk has no \"%s\"", text);
-        }
+        parse_values(line, names, ELEMENTSOF(names), BIT(KEY_OLDEST) | BIT(KEY_TIMEOUT),
+                     event->disk);
 }
 
 static enum step parse_step(struct line *line) {
@@ -166,6 +184,8 @@ static void parse_expect(struct line *line, struct event *event) {
                 event->what = EXPECT_WORD;
         else if (strcmp(what, "symptom") == 0)
                 event->what = EXPECT_SYMPTOM;
+        else if (strcmp(what, "refusal") == 0)
+                event->what = EXPECT_REFUSAL;
         else
                 wrong(line, "\"%s\" cannot be expected", what);
         (void) snprintf(event->word, sizeof(event->word), "%s", name);
@@ -200,8 +220,16 @@ static void parse_what(struct line *line, struct event *event) {
                 event->what = FACT_KILLED;
         else if (strcmp(what, "started") == 0)
                 event->what = FACT_STARTED;
+        else if (strcmp(what, "back") == 0)
+                event->what = FACT_BACK;
+        else if (strcmp(what, "here") == 0)
+                parse_here(line, event);
         else if (strcmp(what, "request") == 0) {
                 event->what = FACT_REQUEST;
+                event->step = *line->next && step_from_string(*line->next) > STEP_NONE
+                                      ? parse_step(line)
+                                      : STEP_LUN_RESET;
+                event->forced = follows(line, "forced");
                 event->refused = follows(line, "refused");
         } else if (strcmp(what, "expect") == 0)
                 parse_expect(line, event);
@@ -245,6 +273,29 @@ static void add_event(struct line *line, const struct event *event) {
         story->end = MAX(story->end, event->at);
 }
 
+/* Any other key as in a configuration file; a list has commas for its blanks. */
+static void parse_key(struct line *line, const char *text, struct policy *policy) {
+        char list[64];
+        uint64_t n;
+
+        for (size_t i = 0; i < ELEMENTSOF(conf_keys); i++) {
+                const char *value = value_of(text, conf_keys[i].name);
+
+                if (!value)
+                        continue;
+                (void) snprintf(list, sizeof(list), "%s", value);
+                for (char *p = list; *p; p++)
+                        if (*p == ',')
+                                *p = ' ';
+                if (conf_parse(conf_keys + i, list, &n) < 0)
+                        wrong(line, "\"%s\" is no value of %s=", value, conf_keys[i].name);
+                else
+                        conf_set_value(policy, conf_keys + i, n);
+                return;
+        }
+        wrong(line, "a policy has no \"%s\"", text);
+}
+
 /* "policy warn=30s", or, of one disk, after its device: "policy disk sda warn=30s" */
 static void parse_policy(struct line *line, struct policy *policy) {
         struct policy others;
@@ -265,7 +316,7 @@ static void parse_policy(struct line *line, struct policy *policy) {
                 else if ((value = value_of(text, "inflight")))
                         policy->inflight = parse_time(line, value);
                 else
-                        wrong(line, "a policy has no \"%s\"", text);
+                        parse_key(line, text, policy);
         }
 }
 
@@ -286,6 +337,57 @@ static void parse_acts(struct line *line, const char *name) {
                 wrong(line, "there are acts, yes or no, not \"%s\"", name);
 }
 
+static bool parse_yes(struct line *line, const char *value) {
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+                wrong(line, "yes or no, not \"%s\"", value);
+        return value[0] == 'y';
+}
+
+static usec_t parse_timeout(struct line *line, const char *value) {
+        return strcmp(value, "infinity") == 0 ? USEC_INFINITY : parse_time(line, value);
+}
+
+/* What the controller of an NVMe disk is like. Returns whether the word was about that. */
+static bool parse_controller(struct line *line, const char *text) {
+        struct nvme_facts *facts = &line->story->controller;
+        const struct {
+                const char *name;
+                bool *fact;
+        } names[] = {
+                { "multipath", &facts->multipath }, { "lockdown", &facts->lockdown },
+                { "movable-bar", &facts->movable_bar }, { "own-bridge", &facts->own_bridge },
+                { "identify", &facts->identify },
+        };
+        const char *value;
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if ((value = value_of(text, names[i].name))) {
+                        *names[i].fact = parse_yes(line, value);
+                        return true;
+                }
+        if ((value = value_of(text, "io-timeout")))
+                facts->io_timeout = parse_timeout(line, value);
+        else if ((value = value_of(text, "admin-timeout")))
+                facts->admin_timeout = parse_timeout(line, value);
+        return value != NULL;
+}
+
+static void set_driver(struct story *story, const char *driver) {
+        (void) snprintf(story->id.driver, sizeof(story->id.driver), "%s", driver);
+        story->id.kind = strcmp(driver, "nvme") == 0 ? DISK_NVME : DISK_SCSI;
+}
+
+/* "driver nvme multipath=yes io-timeout=30s", of a disk without a name */
+static void parse_driver(struct line *line) {
+        set_driver(line->story, word(line));
+        while (*line->next) {
+                const char *text = word(line);
+
+                if (!parse_controller(line, text))
+                        wrong(line, "a driver has no \"%s\"", text);
+        }
+}
+
 /* "device sda virtio_scsi 0:0:0:0 footing=data acts=yes" */
 static void parse_device(struct line *line) {
         struct story *story = line->story;
@@ -295,8 +397,10 @@ static void parse_device(struct line *line) {
                 (void) snprintf(story->disk, sizeof(story->disk), "%s", name);
         line->others = strcmp(name, story->disk) != 0;
         story->recorded = true;
-        if (!line->others)
+        if (!line->others) {
+                set_driver(story, driver);
                 (void) snprintf(story->place, sizeof(story->place), "%s %s", driver, address);
+        }
         while (*line->next) {
                 const char *text = word(line);
 
@@ -306,7 +410,7 @@ static void parse_device(struct line *line) {
                         parse_footing(line, value);
                 else if ((value = value_of(text, "acts")))
                         parse_acts(line, value);
-                else
+                else if (!parse_controller(line, text))
                         wrong(line, "a device has no \"%s\"", text);
         }
 }
@@ -321,6 +425,8 @@ static bool parse_head(struct line *line) {
                 parse_footing(line, word(line));
         else if (follows(line, "acts"))
                 parse_acts(line, word(line));
+        else if (follows(line, "driver"))
+                parse_driver(line);
         else
                 return false;
         return true;
@@ -416,7 +522,14 @@ int story_read(const char *path, const char *name, const struct policy *policy, 
 
         assert(path && name && policy && ret);
 
-        *ret = (struct story) { .policy = *policy, .footing = FOOTING_DATA, .acts = true };
+        *ret = (struct story) {
+                .policy = *policy,
+                .footing = FOOTING_DATA,
+                .acts = true,
+                .controller.io_timeout = USEC_INFINITY,
+                .controller.admin_timeout = USEC_INFINITY,
+        };
+        set_driver(ret, "virtio_scsi");
         (void) snprintf(ret->disk, sizeof(ret->disk), "%s", name);
         f = fopen(path, "re");
         if (!f)

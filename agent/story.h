@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What happened to a disk, as text: what a recording is written in, what "unhang simulate" replays,
- * and what the scenario tests are told in, with what is expected. See unhang-story(5). */
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+/* What happened to a disk, as text: recordings, what "unhang simulate" replays, scenario tests with
+ * what is expected. See unhang-story(5). */
 
 #include "agent/decide/ladder.h"
 #include "include/disk.h"
+#include "include/nvme-facts.h"
 #include "include/policy.h"
 
-/* More is not believed to be a story. */
-#define STORY_EVENTS_MAX 1000000
+#define STORY_EVENTS_MAX 1000000 /* more is not believed to be a story */
 
 enum what {
         FACT_DISK,
@@ -23,21 +19,23 @@ enum what {
         FACT_KILLED,
         FACT_STARTED,
         FACT_REQUEST,
+        FACT_HERE,
+        FACT_BACK,
         _FACTS_MAX,
-        EXPECT_ACT = _FACTS_MAX, /* whatever is expected comes after all facts of that time */
+        EXPECT_ACT = _FACTS_MAX, /* after all facts of that time */
         EXPECT_STATE,
         EXPECT_OUTCOME,
         EXPECT_WORD,
         EXPECT_SYMPTOM,
+        EXPECT_REFUSAL,
 };
 
-/* A counter, or what else a disk shows: not spoken of, set, or added to. */
 struct value {
         enum { VALUE_SAME, VALUE_SET, VALUE_ADD } how;
         uint64_t n;
 };
 
-/* FACT_DISK: in the order of the names in story.c. */
+/* FACT_DISK. Both in the order of the names in story.c. */
 enum disk_key {
         KEY_COMPLETED,
         KEY_ANSWERED,
@@ -52,6 +50,15 @@ enum disk_key {
         _KEY_MAX,
 };
 
+/* FACT_HERE: what stands in the way of acts. */
+enum here_key {
+        HERE_HEALTHY, /* other disks of the domain that are not hung */
+        HERE_TARGET,  /* those of them on the same SCSI target */
+        HERE_SUPPRESSED,
+        HERE_OWNED,
+        _HERE_MAX,
+};
+
 struct event {
         usec_t at;
         usec_t since;              /* EXPECT_ACT: from then until AT, once */
@@ -59,13 +66,14 @@ struct event {
         unsigned line;
         enum what what;
         struct value disk[_KEY_MAX];
+        struct value here[_HERE_MAX];
         bool busy;                 /* FACT_HOST: another disk's act is under way there */
-        bool refused;              /* FACT_REQUEST */
+        bool refused, forced;      /* FACT_REQUEST */
         usec_t until;              /* FACT_PAUSED */
-        enum step step;            /* FACT_RETURNED, EXPECT_ACT */
+        enum step step;            /* FACT_RETURNED, FACT_REQUEST, EXPECT_ACT */
         int error;                 /* FACT_RETURNED */
         enum incident_state state; /* EXPECT_STATE */
-        char word[24];             /* EXPECT_OUTCOME, EXPECT_WORD, EXPECT_SYMPTOM */
+        char word[24];             /* EXPECT_OUTCOME, EXPECT_WORD, EXPECT_SYMPTOM, EXPECT_REFUSAL */
 };
 
 struct story {
@@ -73,7 +81,9 @@ struct story {
         char place[96];           /* "virtio_scsi 0:0:0:0", or "" */
         struct policy policy;
         enum footing footing;
-        bool acts;                /* there are acts for it */
+        struct disk_id id;        /* its kind and driver: what can be done to it */
+        struct nvme_facts controller;
+        bool acts;                /* it could be opened for them */
         bool recorded;            /* it was written by a recorder: what changed was seen then */
         bool expects;             /* something is expected, so only what is expected may be done */
         usec_t end;               /* it goes on at least so long */
@@ -82,8 +92,7 @@ struct story {
         char error[512];          /* "LINE: what is wrong" */
 };
 
-/* Reads the story at PATH of the disk NAME; of the first it names if that is "". POLICY is what it
- * begins with: it may tell its own. 0, and the caller frees it with story_done(); -EINVAL and
- * ret->error, or another negative errno. */
+/* Reads the story at PATH of the disk NAME; "": of the first it names. It begins with POLICY. 0,
+ * and the caller frees it with story_done(); -EINVAL and ret->error; or another negative errno. */
 int story_read(const char *path, const char *name, const struct policy *policy, struct story *ret);
 void story_done(struct story *story);

@@ -13,6 +13,7 @@
 #include "agent/check.h"
 #include "agent/ctl/verb.h"
 #include "agent/simulate.h"
+#include "agent/who.h"
 #include "include/bus.h"
 
 static bool arg_json = false;
@@ -68,6 +69,10 @@ static const struct verb {
           "Show all disks, or those named (default)" },
         { "show", "DISK", 1, 1, OPTION_JSON, verb_show,
           "Show all that is known of a disk, and through what" },
+        { "blast-radius", "DISK", 1, 1, OPTION_JSON, verb_blast_radius,
+          "Show all that a reset of its host or controller can freeze" },
+        { "holders", "DISK", 1, 1, OPTION_JSON, who_holds,
+          "Show the processes that hold it, or a filesystem on it" },
         { "reset", "DISK", 1, 1, OPTION_FORCE | OPTION_YES, verb_reset,
           "Reset a disk that hangs; wait for what comes of it" },
         { "policy", "[DISK...]", 0, SIZE_MAX, OPTION_TEST, verb_policy_or_test,
@@ -93,13 +98,12 @@ static void help(void) {
                      stdout);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) printf("  %s %-*s  %s\n", verbs[i].name,
-                              MAX(0, (int) (15 - strlen(verbs[i].name))), verbs[i].args,
-                              verbs[i].help);
+                              (int) (18 - strlen(verbs[i].name)), verbs[i].args, verbs[i].help);
         (void) fputs("\n"
                      "Options:\n"
                      "  -h --help         Show this text\n"
                      "     --version      Show the version\n"
-                     "     --json         status, show: write JSON\n"
+                     "     --json         write JSON: not for reset, record, simulate\n"
                      "     --force        reset: also a disk that shows no sign of a hang\n"
                      "  -y --yes          reset: do not ask\n"
                      "     --disk=DISK    simulate: which of the disks in the file\n"

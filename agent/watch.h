@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "agent/decide/guard.h"
 #include "agent/decide/ladder.h"
 #include "agent/detect/detector.h"
 #include "include/sample.h"
@@ -17,9 +18,11 @@
 #define WATCH_TICK_MIN (10 * USEC_PER_MSEC)
 
 struct watch {
+        struct plan plan;       /* what can be done to it; empty until somebody makes one */
         struct detector detector;
         struct symptom symptom; /* of the newest sample */
         struct ladder ladder;
+        struct circumstances circumstances; /* of the newest sample */
         bool begun;             /* the ladder's step is with an executor */
         bool renewed;           /* the look after an act, by a recovery that is over */
 };
@@ -27,16 +30,19 @@ struct watch {
 void watch_init(struct watch *watch, usec_t now);
 
 /* As ladder_resume(). */
-void watch_resume(struct watch *watch, enum incident_state state, bool offline, usec_t acted_at,
-                  usec_t now);
+void watch_resume(struct watch *watch, const struct ladder_past *past, bool offline, usec_t now);
 
 /* Whether the sample taken at NOW is to list the requests. */
 bool watch_wants_list(const struct watch *watch, usec_t now);
 
-/* Takes the next sample. CAN_ACT: there are acts for this disk at all. Returns whether the ladder's
- * state changed. */
+/* Takes the next sample. HERE tells what stands in the way of acts, but for what the sample itself
+ * and the ladder tell. Returns whether the ladder's state changed. */
 bool watch_take(struct watch *watch, const struct policy *policy, const struct sample *sample,
-                bool can_act, enum footing footing);
+                const struct circumstances *here, enum footing footing);
+
+/* What stands in the way of the act that would come next, were it time for one: what a disk that
+ * hangs and is only reported waits for. REFUSAL_NONE also where there is none. */
+enum refusal watch_refusal(const struct watch *watch, const struct policy *policy);
 
 /* How a step begins: 0: it is with its executor; 1: there was nothing to do; -EBUSY: not now. */
 typedef int (*watch_begin_cb)(enum step step, void *userdata);
@@ -51,8 +57,18 @@ bool watch_pursue(struct watch *watch, watch_begin_cb begin, void *userdata, enu
 bool watch_returned(struct watch *watch, enum step step, int error, enum footing footing,
                     usec_t now);
 
-/* A person asks for a reset: 0, or -EBUSY. */
-int watch_request(struct watch *watch, usec_t now);
+/* A disk that was gone has appeared again: as ladder_is_back(). */
+bool watch_is_back(struct watch *watch, enum footing footing, usec_t now);
+
+/* An act on another disk has ended this one's I/O: as ladder_is_dragged(). */
+bool watch_is_dragged(struct watch *watch, enum footing footing, usec_t now);
+
+/* A person asks for a rung: as ladder_request(). */
+int watch_request(struct watch *watch, enum step step, enum footing footing, usec_t now);
+
+/* What stands in the way of a rung that a person asks for, and does not take on by FORCE. */
+enum refusal watch_refuses(const struct watch *watch, const struct policy *policy, enum step step,
+                           uint32_t force);
 
 /* When it has to be looked at next, having been looked at at LOOKED. */
 usec_t watch_next(const struct watch *watch, const struct policy *policy, usec_t looked);

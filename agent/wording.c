@@ -3,9 +3,12 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "agent/acts.h"
 #include "agent/agent.h"
 #include "agent/base/time-util.h"
 #include "agent/decide/names.h"
+#include "agent/decide/plan.h"
+#include "agent/incident.h"
 #include "agent/wording.h"
 
 #define SPAN(t) format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, t)
@@ -66,18 +69,50 @@ static usec_t limit(const struct disk *disk) {
         return disk->watch.symptom.kind == SYMPTOM_SATURATED ? policy->inflight : policy->stall;
 }
 
-/* Why nothing is done about it. */
+const char *wording_act(enum step step) {
+        switch (step) {
+        case STEP_LUN_RESET:
+                return "LUN reset";
+        case STEP_TARGET_RESET:
+                return "target reset";
+        case STEP_BUS_RESET:
+                return "bus reset";
+        case STEP_HOST_RESET:
+                return "host reset";
+        case STEP_OFFLINE:
+                return "offline, so that in-flight I/O ends with EIO";
+        case STEP_CONTROLLER_RESET:
+                return "controller reset";
+        case STEP_CONTROLLER_FAIL:
+                return "the controller is failed, so that all its I/O ends with EIO";
+        case STEP_CONTROLLER_END:
+                return "the controller is taken away from its driver, so that all its I/O ends "
+                       "with EIO";
+        case STEP_CONTROLLER_REMOVE:
+                return "the controller is removed, so that all its I/O ends with EIO";
+        default:
+                return step_to_string(step);
+        }
+}
+
+/* Who else looks after it: the first of them. */
+static const char *owner_text(const struct disk *disk) {
+        for (int owner = 0; owner < _DISK_OWNER_MAX; owner++)
+                if (disk_owners(disk) & OWNER_BIT(owner))
+                        return owner_reason((enum disk_owner) owner);
+        return refusal_to_text(REFUSAL_OWNER);
+}
+
+/* Why nothing is ever done about it. */
 static const char *powerless(const struct disk *disk) {
-        if (disk->watch.symptom.kind == SYMPTOM_CONTROLLER_STUCK)
-                return "that has not come to an end, and nothing can be done here until it does";
-        if (disk->policy.act == 0 && disk->domain)
-                return "its policy says Act=no";
         switch (disk->id.kind) {
         case DISK_SCSI:
-                return disk->domain ? "it could not be opened for resets, and is watched only"
-                                    : "only disks of virtio_scsi are reset by this version";
         case DISK_NVME:
-                return "NVMe disks are watched only by this version";
+                if (disk_attach_error(disk) < 0)
+                        return "it could not be opened for resets, and is watched only";
+                return disk->domain ? "its policy, and what can be done on this controller, leave "
+                                      "no rung"
+                                    : "nothing is known that would help with its driver";
         case DISK_QUEUE:
                 return "its driver knows no reset, so nothing in the guest can end that";
         default:
@@ -85,58 +120,116 @@ static const char *powerless(const struct disk *disk) {
         }
 }
 
-static void say_suspect(const struct disk *disk, char *buf, size_t size) {
-        bool act = disk_can_act(disk) && disk->watch.symptom.kind != SYMPTOM_CONTROLLER_STUCK;
+/* Why nothing is done about it now. */
+static const char *why_not(const struct disk *disk) {
+        if (disk->watch.symptom.kind == SYMPTOM_CONTROLLER_STUCK)
+                return "that has not come to an end, and nothing can be done here until it does";
+        if (plan_is_empty(&disk->watch.plan))
+                return powerless(disk);
+        return disk->refusal == REFUSAL_OWNER ? owner_text(disk) : refusal_to_text(disk->refusal);
+}
 
-        (void) snprintf(buf, size, "%s; %s after %s", SEEN(disk), act ? "LUN reset" : "reported",
-                        SPAN(limit(disk)));
+/* The act that would come first. */
+static enum step first_act(const struct disk *disk) {
+        const struct plan *plan = &disk->watch.plan;
+
+        return plan->n_cures > 0 ? plan->cures[0] : plan->fail;
+}
+
+static void say_suspect(const struct disk *disk, char *buf, size_t size) {
+        bool act = disk_can_act(disk) && first_act(disk) != STEP_NONE &&
+                   disk->watch.symptom.kind != SYMPTOM_CONTROLLER_STUCK;
+
+        (void) snprintf(buf, size, "%s; %s after %s", SEEN(disk),
+                        act ? wording_act(first_act(disk)) : "reported", SPAN(limit(disk)));
 }
 
 static void say_reported(const struct disk *disk, char *buf, size_t size) {
         (void) snprintf(buf, size, "%s: %s (limit %s); %s",
                         symptom_to_string(disk->watch.symptom.kind), SEEN(disk),
-                        SPAN(limit(disk)), powerless(disk));
+                        SPAN(limit(disk)), why_not(disk));
 }
 
 /* ---- what is said when a state is entered ---- */
 
-static void say_acting(struct disk *disk) {
-        if (disk->by_hand)
-                wording_set(disk, "LUN reset, asked for by hand; %s", SEEN(disk));
+/* What the act before it has come to, in BUF. */
+static const char *no_change(char *buf, size_t size, const struct disk *disk) {
+        const struct symptom *s = &disk->watch.symptom;
+
+        if (s->left > s->quiet)
+                (void) snprintf(buf, size, "%s: no change: a request from before it is still out "
+                                           "after %s, while others complete",
+                                wording_act(disk->cure), SPAN(s->left));
         else
-                wording_set(disk, "%s: %s (limit %s): LUN reset",
+                (void) snprintf(buf, size, "%s: no change: nothing completed for %s after it",
+                                wording_act(disk->cure), SPAN(s->quiet));
+        return buf;
+}
+
+static void say_acting(struct disk *disk, enum incident_state before) {
+        const char *act = wording_act(disk->watch.ladder.past.act);
+        char text[SEEN_MAX];
+
+        if (disk->by_hand && before != INCIDENT_SETTLING)
+                wording_set(disk, "%s, asked for by hand; %s", act, SEEN(disk));
+        else if (before == INCIDENT_SETTLING)
+                wording_set(disk, "%s; %s", no_change(text, sizeof(text), disk), act);
+        else
+                wording_set(disk, "%s: %s (limit %s): %s",
                             symptom_to_string(disk->watch.symptom.kind), SEEN(disk),
-                            SPAN(limit(disk)));
+                            SPAN(limit(disk)), act);
+        disk->cure = disk->watch.ladder.past.act;
+}
+
+/* Why it is not failed either. */
+static const char *not_failed(const struct disk *disk) {
+        if (disk->watch.plan.fail == STEP_NONE)
+                return "and there is nothing that would end its I/O";
+        if (disk_footing(disk) == FOOTING_SYSTEM)
+                return "and the disk is not failed, for the system, swap or a volume stands on it";
+        return why_not(disk);
 }
 
 static void say_uncured(struct disk *disk, enum incident_state before) {
-        const char *why = disk->watch.ladder.outcome == OUTCOME_REFUSED
-                                  ? "the device refused the LUN reset"
-                                  : "the LUN reset brought nothing back, and the disk is not "
-                                    "failed, for the system, swap or a volume stands on it";
+        const char *act = wording_act(disk->cure);
 
         if (before == INCIDENT_VERIFYING)
-                why = "other I/O completes, but reading a block from it fails";
-        wording_set(disk, "stuck: %s; tried again after a while", why);
+                wording_set(disk, "stuck: other I/O completes, but reading a block from it fails; "
+                                  "tried again after a while");
+        else if (before == INCIDENT_FENCING)
+                wording_set(disk, "stuck: the machine could not be given up");
+        else if (disk->watch.ladder.outcome == OUTCOME_REFUSED)
+                wording_set(disk, "stuck: the device refused the %s; tried again after a while",
+                            act);
+        else
+                wording_set(disk, "stuck: the %s brought nothing back, %s; tried again after a "
+                                  "while",
+                            act, not_failed(disk));
 }
 
-static void say_offlining(struct disk *disk, enum incident_state before) {
-        const struct symptom *s = &disk->watch.symptom;
+static void say_failing(struct disk *disk, enum incident_state before) {
+        const char *act = wording_act(disk->watch.plan.fail);
+        char text[SEEN_MAX];
 
-        if (before != INCIDENT_SETTLING)
-                wording_set(disk, "the disk does not answer yet; offline again");
-        else if (s->offline)
-                wording_set(disk, "the disk was set offline meanwhile; reset, so that all its "
-                                  "I/O ends");
-        else if (s->left > s->quiet)
-                wording_set(disk, "LUN reset: no change: a request from before it is still out "
-                                  "after %s, while others complete; offline, so that in-flight "
-                                  "I/O ends with EIO",
-                            SPAN(s->left));
-        else
-                wording_set(disk, "LUN reset: no change: nothing completed for %s after it; "
-                                  "offline, so that in-flight I/O ends with EIO",
-                            SPAN(s->quiet));
+        switch (before) {
+        case INCIDENT_SETTLING:
+                if (disk->watch.symptom.offline)
+                        wording_set(disk, "the disk was set offline meanwhile; reset, so that all "
+                                          "its I/O ends");
+                else
+                        wording_set(disk, "%s; %s", no_change(text, sizeof(text), disk), act);
+                break;
+        case INCIDENT_HEALTHY:
+        case INCIDENT_SUSPECT:
+        case INCIDENT_REPORTED:
+                wording_set(disk, "%s: %s (limit %s): %s%s",
+                            symptom_to_string(disk->watch.symptom.kind), SEEN(disk),
+                            SPAN(limit(disk)), act, disk->by_hand ? ", asked for by hand" : "");
+                break;
+        default:
+                wording_set(disk, "the disk does not answer yet; %s again",
+                            disk->watch.plan.fail == STEP_OFFLINE ? "offline" : "failed");
+        }
 }
 
 static void say_recovered(struct disk *disk, enum incident_state before, usec_t now) {
@@ -147,21 +240,36 @@ static void say_recovered(struct disk *disk, enum incident_state before, usec_t 
                             before == INCIDENT_MOUNTING ? ", its filesystems are mounted again"
                                                         : "");
         else
-                wording_set(disk, "I/O completes again, %s after the LUN reset began",
-                            SPAN(now - l->acted_at));
+                wording_set(disk, "I/O completes again, %s after the %s began",
+                            SPAN(now - l->past.acted_at), wording_act(l->past.act));
+}
+
+/* What becomes of a failed disk. */
+static void say_then(const struct disk *disk, char *buf, size_t size, usec_t wait) {
+        if (disk->watch.ladder.deadline != USEC_INFINITY)
+                (void) snprintf(buf, size, "; tried again in %s", SPAN(wait));
+        else if (disk->watch.plan.back == STEP_CONTROLLER_RESCAN)
+                (void) snprintf(buf, size, "; taken up again when it appears, see unhang(1), "
+                                           "controller-rescan");
+        else
+                (void) snprintf(buf, size, "; taken up again when it appears");
 }
 
 static void say_failed(struct disk *disk, enum incident_state before, usec_t now) {
         usec_t wait = disk->watch.ladder.deadline - now;
 
+        char then[128];
+
+        say_then(disk, then, sizeof(then), wait);
         if (before == INCIDENT_MOUNTING)
                 wording_set(disk, "the disk answers, but not all its filesystems could be mounted "
-                                  "(%s); tried again in %s",
-                            strerror(-disk->mount_error), SPAN(wait));
+                                  "(%s)%s",
+                            strerror(-disk->mount_error), then);
+        else if (before == INCIDENT_RETURNING || before == INCIDENT_AWAITING)
+                wording_set(disk, "the controller has not come back%s", then);
         else
-                wording_set(disk, "failed cleanly: its I/O ends with EIO%s; tried again in %s",
-                            disk->mounts.n > 0 ? ", its filesystems are unmounted" : "",
-                            SPAN(wait));
+                wording_set(disk, "failed cleanly: its I/O ends with EIO%s%s",
+                            disk->mounts.n > 0 ? ", its filesystems are unmounted" : "", then);
 }
 
 /* Why there is no symptom any more. */
@@ -187,8 +295,9 @@ static void say_healthy(struct disk *disk, enum incident_state before) {
                 wording_set(disk, "%s", cleared(disk));
                 break;
         case INCIDENT_ACTING:
-                wording_set(disk, "not reset now: the host is busy, or recovers by itself; "
-                                  "observation begun anew");
+                wording_set(disk, "not reset now: %s is busy, or recovers by itself; observation "
+                                  "begun anew",
+                            disk->id.domain);
                 break;
         default:
                 disk->detail[0] = '\0';
@@ -196,15 +305,36 @@ static void say_healthy(struct disk *disk, enum incident_state before) {
 }
 
 static void say_settling(struct disk *disk, enum incident_state before, usec_t now) {
-        wording_set(disk, "%s %s ago; waiting up to %s for I/O to complete",
-                    before == INCIDENT_VERIFYING ? "no read came back; LUN reset" : "LUN reset",
-                    SPAN(now - disk->watch.ladder.acted_at), SPAN(disk->policy.settle));
+        wording_set(disk, "%s%s %s ago; waiting up to %s for I/O to complete",
+                    before == INCIDENT_VERIFYING ? "no read came back; " : "",
+                    wording_act(disk->watch.ladder.past.act),
+                    SPAN(now - disk->watch.ladder.past.acted_at), SPAN(disk->policy.settle));
+}
+
+/* Whose I/O was ended by its own act, or by that of another one. */
+static void say_draining(struct disk *disk, enum incident_state before) {
+        if (before == INCIDENT_FAILING || before == INCIDENT_FINISHING)
+                wording_set(disk, "%s; waiting for in-flight I/O to end",
+                            disk->watch.plan.fail == STEP_OFFLINE ? "offline and reset"
+                                                                  : "the controller is failed");
+        else
+                wording_set(disk, "its I/O was ended with that of its controller's other disks");
+}
+
+static void say_undrained(struct disk *disk, enum incident_state before) {
+        if (before == INCIDENT_RESTORING)
+                wording_set(disk, "stuck: %s does not return; what it had changed is put back",
+                            step_to_string(disk->watch.ladder.past.act));
+        else
+                wording_set(disk, "stuck: the device keeps %s, whatever was done; nothing in the "
+                                  "guest can end that; tried again after a while",
+                            REQUESTS(disk->watch.symptom.outstanding));
 }
 
 void wording_entered(struct disk *disk, enum incident_state before, usec_t now) {
         assert(disk);
 
-        switch (disk->watch.ladder.state) {
+        switch (disk->watch.ladder.past.state) {
         case INCIDENT_HEALTHY:
                 say_healthy(disk, before);
                 break;
@@ -215,7 +345,7 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
                 say_reported(disk, disk->detail, sizeof(disk->detail));
                 break;
         case INCIDENT_ACTING:
-                say_acting(disk);
+                say_acting(disk, before);
                 break;
         case INCIDENT_UNCURED:
                 say_uncured(disk, before);
@@ -229,17 +359,25 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
         case INCIDENT_RECOVERED:
                 say_recovered(disk, before, now);
                 break;
-        case INCIDENT_OFFLINING:
-                say_offlining(disk, before);
+        case INCIDENT_FAILING:
+                say_failing(disk, before);
+                break;
+        case INCIDENT_ENDING:
+                wording_set(disk, "%s does not return; %s", wording_act(disk->cure),
+                            wording_act(STEP_CONTROLLER_END));
+                break;
+        case INCIDENT_FINISHING:
+                wording_set(disk, "the driver has given the controller up; removing it");
+                break;
+        case INCIDENT_RESTORING:
+                wording_set(disk, "%s does not return; putting back what it has changed",
+                            step_to_string(disk->watch.ladder.past.act));
                 break;
         case INCIDENT_DRAINING:
-                wording_set(disk, "offline%s; waiting for in-flight I/O to end",
-                            disk->watch.ladder.act == STEP_OFFLINE ? " and reset" : "");
+                say_draining(disk, before);
                 break;
         case INCIDENT_UNDRAINED:
-                wording_set(disk, "stuck: the device keeps %s, also after offline and reset; "
-                                  "nothing in the guest can end that; tried again after a while",
-                            REQUESTS(disk->watch.symptom.outstanding));
+                say_undrained(disk, before);
                 break;
         case INCIDENT_SHUTTING:
                 wording_set(disk, "in-flight I/O has ended; shutting down %zu mounted "
@@ -257,10 +395,30 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
                 say_failed(disk, before, now);
                 break;
         case INCIDENT_RETURNING:
-                wording_set(disk, "asking the disk whether it answers again");
+                wording_set(disk, disk->watch.plan.back == STEP_CONTROLLER_RESCAN
+                                          ? "looking for the controller"
+                                          : "asking the disk whether it answers again");
+                break;
+        case INCIDENT_AWAITING:
+                wording_set(disk, "the controller is there again; waiting for the disk");
                 break;
         case INCIDENT_MOUNTING:
                 wording_set(disk, "the disk answers again; mounting");
+                break;
+        case INCIDENT_CONTAINING:
+                wording_set(disk, "%s: %s (limit %s); %s; shutting its filesystems down, so that "
+                                  "new I/O ends with EIO",
+                            symptom_to_string(disk->watch.symptom.kind), SEEN(disk),
+                            SPAN(limit(disk)), powerless(disk));
+                break;
+        case INCIDENT_CONTAINED:
+                wording_set(disk, "contained: new I/O on its filesystems ends with EIO; what was "
+                                  "in flight hangs until the hypervisor completes it");
+                break;
+        case INCIDENT_FENCING:
+                wording_set(disk, "stuck for %s, and nothing that is allowed helps: %s",
+                            SPAN(now - disk->watch.ladder.stuck_since),
+                            disk->policy.fence == FENCE_PANIC ? "panic" : "reboot");
                 break;
         default:
                 break;
@@ -278,6 +436,8 @@ void wording_overdue(struct disk *disk) {
 
 const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
         const struct ladder *l = &disk->watch.ladder;
+        const struct disk *blocked;
+        char then[128];
 
         assert(disk && buf);
 
@@ -286,39 +446,65 @@ const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t s
                                 strerror(-disk_attach_error(disk)));
                 return buf;
         }
-        if (disk->domain && !disk->domain->executor.ready) {
+        blocked = disk->domain ? domain_blocked_by(disk->domain) : NULL;
+        if (blocked && blocked != disk) {
+                (void) snprintf(buf, size, "stands still: %s of %s has not returned, which is on "
+                                           "the same %s",
+                                step_to_string(blocked->watch.ladder.past.act), blocked->id.name,
+                                disk->id.domain);
+                return buf;
+        }
+        if (disk->domain && !disk->domain->posts[PLACE_DOMAIN].executor.ready) {
                 (void) snprintf(buf, size,
                                 "an executor of an earlier unhangd still hangs in a reset on %s; "
                                 "nothing is done there until it returns",
                                 disk->id.domain);
                 return buf;
         }
-        if (l->state == INCIDENT_FAILED) {
-                (void) snprintf(buf, size, "its I/O ends with EIO; tried again in %s",
-                                SPAN(l->deadline > now ? l->deadline - now : 0));
+        if (l->past.state == INCIDENT_FAILED) {
+                say_then(disk, then, sizeof(then), l->deadline > now ? l->deadline - now : 0);
+                (void) snprintf(buf, size, "its I/O ends with EIO%s", then);
                 return buf;
         }
-        if (l->state == INCIDENT_SUSPECT && disk->watch.symptom.kind != SYMPTOM_NONE) {
+        if (l->past.state == INCIDENT_SUSPECT && disk->watch.symptom.kind != SYMPTOM_NONE) {
                 say_suspect(disk, buf, size);
                 return buf;
         }
-        if (l->state == INCIDENT_REPORTED && disk->watch.symptom.reached) {
+        if (l->past.state == INCIDENT_REPORTED && disk->watch.symptom.reached) {
                 say_reported(disk, buf, size);
                 return buf;
         }
         return disk->detail;
 }
 
+/* "LUN reset, then offline": the rungs in their order. */
+static void list_rungs(const struct disk *disk, char *buf, size_t size) {
+        const struct plan *plan = &disk->watch.plan;
+        size_t n = 0;
+
+        buf[0] = '\0';
+        for (unsigned i = 0; i < plan->n_cures && n < size; i++)
+                n += (size_t) snprintf(buf + n, size - n, "%s%s", n > 0 ? ", then " : "",
+                                       step_to_string(plan->cures[i]));
+        if (plan->fail != STEP_NONE && n < size)
+                (void) snprintf(buf + n, size - n, "%s%s", n > 0 ? ", then " : "",
+                                step_to_string(plan->fail));
+}
+
 void wording_guarded(const struct disk *disk, char *buf, size_t size) {
         const char *stall = SPAN(disk->policy.stall);
+        char rungs[128];
 
         assert(disk && buf);
 
-        if (disk_can_act(disk))
-                (void) snprintf(buf, size,
-                                "guarded: LUN reset through %s when it hangs for %s; policy %s",
-                                disk->nodes.reset_node, stall, disk->chosen.name);
+        list_rungs(disk, rungs, sizeof(rungs));
+        if (disk_can_act(disk) && rungs[0])
+                (void) snprintf(buf, size, "guarded: when it hangs for %s: %s; policy %s", stall,
+                                rungs, disk->chosen.name);
         else
                 (void) snprintf(buf, size, "watched: reported when it hangs for %s; policy %s; %s",
-                                stall, disk->chosen.name, powerless(disk));
+                                stall, disk->chosen.name,
+                                plan_is_empty(&disk->watch.plan)
+                                        ? powerless(disk)
+                                        : refusal_to_text(REFUSAL_POLICY));
 }

@@ -8,6 +8,9 @@
 /* What stands on a line about a disk at most, with its NUL. */
 #define WORDING_MAX 320
 
+/* What the rung is called in a sentence: "LUN reset". */
+const char *wording_act(enum step step);
+
 /* Sets the disk's detail. */
 void wording_set(struct disk *disk, const char *format, ...) _printf_(2, 3);
 

@@ -16,6 +16,8 @@
  *       answers when the act is over, at the latest after its deadlines; without force only a disk
  *       that is suspected or stalled is reset
  *
+ *   Stack(): include/bus-stack.h
+ *
  * Errors: NoSuchDisk, and Refused with the reason as its text. */
 
 #include <stdbool.h>

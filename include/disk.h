@@ -26,6 +26,7 @@ struct disk_id {
         dev_t devnum;                 /* of the node: a path disk has none, so that of its head */
         uint64_t diskseq;             /* 0: the kernel is older than 5.15 and has none */
         char serial[DISK_SERIAL_MAX]; /* udev's ID_SERIAL, "" when it knows none */
+        char wwid[DISK_SERIAL_MAX];   /* what the device says of itself, "" when it says nothing */
         enum disk_kind kind;
         char driver[32];              /* "virtio_scsi", "nvme", "virtio_blk", "dm", "md" */
         char address[48];             /* "0:0:0:0", "nvme0", "virtio3": its place on that driver */

@@ -8,20 +8,27 @@ enum incident_state {
         INCIDENT_HEALTHY,
         INCIDENT_SUSPECT,    /* something lasts for the warning limit */
         INCIDENT_REPORTED,   /* it lasts for its limit, and there is no act for it but to say so */
-        INCIDENT_ACTING,     /* lun-reset is under way */
-        INCIDENT_UNCURED,    /* the reset was refused, or is all we may do; tried again later */
-        INCIDENT_SETTLING,   /* reset done: will the I/O move? */
+        INCIDENT_ACTING,     /* a cure is under way */
+        INCIDENT_UNCURED,    /* it was refused, or is all we may do; tried again later */
+        INCIDENT_SETTLING,   /* cure done: will the I/O move? */
         INCIDENT_VERIFYING,  /* it moved: will a read come back? */
         INCIDENT_RECOVERED,  /* all clear; healthy at the next sample */
-        INCIDENT_OFFLINING,  /* offline + reset is under way */
-        INCIDENT_DRAINING,   /* done: will the in-flight I/O end? */
+        INCIDENT_FAILING,    /* the rung that fails the disk is under way */
+        INCIDENT_ENDING,     /* as that, while a controller reset does not return */
+        INCIDENT_FINISHING,  /* the failed controller is being removed */
+        INCIDENT_RESTORING,  /* what a step has changed that does not return is being put back */
+        INCIDENT_DRAINING,   /* failed: will the in-flight I/O end? */
         INCIDENT_UNDRAINED,  /* it did not end; tried again after a while */
         INCIDENT_SHUTTING,   /* filesystems are being shut down */
         INCIDENT_UNMOUNTING, /* filesystems are being unmounted */
         INCIDENT_BUSY,       /* unmount found users; tried again after a while */
         INCIDENT_FAILED,     /* failed cleanly; waits for the next try to bring the disk back */
-        INCIDENT_RETURNING,  /* that try: running + probe */
+        INCIDENT_RETURNING,  /* that try: running + probe, or a rescan */
+        INCIDENT_AWAITING,   /* after the rescan: will the disk appear? */
         INCIDENT_MOUNTING,   /* the disk answers: filesystems are being mounted again */
+        INCIDENT_CONTAINING, /* nothing ends its I/O: filesystems are being shut down over it */
+        INCIDENT_CONTAINED,  /* done: new I/O ends with EIO, what was in flight still hangs */
+        INCIDENT_FENCING,    /* the machine is being given up */
         _INCIDENT_STATE_MAX,
 };
 

@@ -11,6 +11,7 @@ enum disk_owner {
         OWNER_ISCSI,     /* iscsid: the disk is reached through a session */
         OWNER_SBD,       /* the machine is fenced when its disk does not answer */
         OWNER_SANLOCK,   /* leases lie on it, and are lost when they are not renewed */
+        OWNER_RESERVATION, /* an initiator, in this guest or another, holds a reservation */
         OWNER_CLUSTER,   /* a cluster filesystem, or a cluster manager that has it open */
         _DISK_OWNER_MAX,
 };

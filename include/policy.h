@@ -14,7 +14,48 @@ struct policy {
         usec_t settle;           /* SettleSec=: after an act, how long the disk has to complete
                                   * something */
         uint64_t iostats;        /* IoStats=: 1: switch a disk's I/O statistics on */
+        usec_t scsi_timeout;     /* ScsiTimeoutSec=: 0: as long as StallSec= needs */
+        uint64_t scsi_max_retries; /* ScsiMaxRetries=: 0: as it is; 1 to 6: 0 to 5; 7: no limit */
+        usec_t nvme_io_timeout;  /* NvmeIoTimeoutSec=: 0: as it is */
+        usec_t nvme_admin_timeout; /* NvmeAdminTimeoutSec=: 0: as it is */
+        uint64_t xfs_max_retries; /* XfsMaxRetries=: UINT64_MAX: as it is */
         uint64_t act;            /* Act=: 0: nothing is done to it, whatever is seen */
+        uint64_t rungs;          /* Rungs=: a list of enum policy_rung, those that may be used */
+        uint64_t blast_radius;   /* BlastRadius=: enum reach, as far as healthy disks go with it */
+        uint64_t if_siblings;    /* IfSiblingsHealthy=: enum policy_siblings */
+        uint64_t act_if_owned;   /* IfOwned=: 1: also if somebody else manages the disk */
+        uint64_t max_acts;       /* MaxActs=: this many rungs ... */
+        usec_t acts_window;      /* MaxActsWindowSec=: ... in that time */
+        usec_t boot_grace;       /* BootGraceSec=: no act so soon after the boot */
+        uint64_t dry_run;        /* DryRun=: 1: all but the acts */
+        uint64_t contain;        /* Contain=: 1: where I/O cannot be ended, keep new I/O off */
+        uint64_t fence;          /* Fence=: enum policy_fence: what to do when nothing helps ... */
+        usec_t fence_wait;       /* FenceSec=: ... for so long ... */
+        usec_t fence_jitter;     /* FenceJitterSec=: ... and up to so much longer, at random */
+};
+
+enum policy_rung {
+        RUNG_LUN_RESET,
+        RUNG_TARGET_RESET,
+        RUNG_BUS_RESET,
+        RUNG_HOST_RESET,
+        RUNG_OFFLINE,
+        RUNG_CONTROLLER_RESET,
+        RUNG_CONTROLLER_FAIL,
+        _RUNG_MAX,
+};
+
+/* With healthy disks in the domain, which stand still for as long as a reset is not answered. */
+enum policy_siblings {
+        SIBLINGS_RESET,      /* as without them */
+        SIBLINGS_FAIL_FIRST, /* one act that ends it, no cures before it */
+        SIBLINGS_REPORT,     /* nothing */
+};
+
+enum policy_fence {
+        FENCE_NONE,
+        FENCE_PANIC,
+        FENCE_REBOOT,
 };
 
 /* An ordered list of words out of a fixed set is packed into 64 bits: for each its index + 1, the

@@ -26,6 +26,7 @@ enum step {
         STEP_FS_UMOUNT,   /* filesystems: unmount, never lazily */
         STEP_RUNNING,     /* state := running, then as STEP_PROBE */
         STEP_FS_MOUNT,    /* filesystems: mount again what was mounted */
+        STEP_FENCE,       /* the machine itself is given up: panic or reboot */
         _STEP_MAX,
 };
 
@@ -35,6 +36,7 @@ enum step_place {
         PLACE_DOMAIN, /* the domain's executor: what can freeze all its disks */
         PLACE_RESCUE, /* its second one: what serves while the first hangs in a reset */
         PLACE_DISK,   /* the disk's own: what can hang on this disk */
+        PLACE_DAEMON, /* none: it waits for nothing */
         _STEP_PLACE_MAX,
 };
 
@@ -53,6 +55,8 @@ static inline enum step_place step_place(enum step step) {
         case STEP_CONTROLLER_RESTORE:
         case STEP_CONTROLLER_RESCAN:
                 return PLACE_RESCUE;
+        case STEP_FENCE:
+                return PLACE_DAEMON;
         default:
                 return PLACE_DISK;
         }

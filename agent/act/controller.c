@@ -121,15 +121,15 @@ static int open_hwmon(const char *device_dir) {
         return fd;
 }
 
-static int read_bar(struct controller *c) {
-        ssize_t n = c->undo->door->read(c->values[VALUE_BAR].fd, c->bar, sizeof(c->bar),
-                                        PCI_BASE_ADDRESS_0);
+/* Without its configuration space a controller has no BAR that could be moved. */
+static void read_bar(struct controller *c) {
+        int fd = c->values[VALUE_BAR].fd;
 
-        if (n != sizeof(c->bar))
-                return n < 0 ? -errno : -EIO;
+        if (fd < 0 || c->undo->door->read(fd, c->bar, sizeof(c->bar), PCI_BASE_ADDRESS_0) !=
+                              sizeof(c->bar))
+                memset(c->bar, 0, sizeof(c->bar));
         c->bar[0] = le32toh(c->bar[0]);
         c->bar[1] = le32toh(c->bar[1]);
-        return 0;
 }
 
 static int open_files(struct controller *c, const struct disk_nodes *nodes) {
@@ -152,8 +152,7 @@ static int open_files(struct controller *c, const struct disk_nodes *nodes) {
         if (c->identify < 0)
                 c->identify = open_hwmon(nodes->device_dir);
         open_values(c, nodes);
-        if (read_bar(c) < 0)
-                memset(c->bar, 0, sizeof(c->bar));
+        read_bar(c);
         return 0;
 }
 
@@ -282,8 +281,6 @@ static int move_away(const struct controller *c) {
         char now[sizeof(c->bar[1])];
         int r;
 
-        if (!has_movable_bar(c))
-                return -EOPNOTSUPP;
         r = change(c, VALUE_BAR, AWAY);
         if (r < 0)
                 return r;
@@ -313,6 +310,8 @@ int controller_reset(struct controller *c) {
 static int fail(struct controller *c) {
         int r;
 
+        if (!has_movable_bar(c))
+                return -EOPNOTSUPP;
         r = change(c, VALUE_MAX_RETRIES, "0");
         if (r < 0)
                 return r;
@@ -429,5 +428,5 @@ int controller_rescan(struct controller *c) {
         r = trigger(c, c->rescan);
         if (r < 0)
                 return r;
-        return access(c->function, F_OK) < 0 ? -errno : 0;
+        return access(c->function, F_OK) < 0 ? -ENODEV : 0;
 }

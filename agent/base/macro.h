@@ -15,6 +15,9 @@
 #define _must_check_ __attribute__((warn_unused_result))
 #define _unused_ __attribute__((unused))
 
+/* The bit of an enumerator in a set of them. */
+#define BIT(n) (1U << (n))
+
 #define ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
 #define MIN(a, b) ((a) < (b) ? (a) : (b))

@@ -101,10 +101,11 @@ static void take_key(struct choosing *c, const struct conf_key *key, const char 
 
         if (conf_parse(key, value, &given) < 0) {
                 given = key->fallback;
+                (void) conf_format(stays, sizeof(stays), key, given);
                 conf_complain(&c->report, 0, "%s: allowed is %s; %s%s is in force%s",
                               CLEAN(property), conf_allowed(what, sizeof(what), key),
                               given == key->preset ? "the default " : "",
-                              conf_format(stays, sizeof(stays), key, given),
+                              *stays ? stays : "nothing",
                               given == key->preset ? "" : ", to be safe");
         }
         conf_set_value(&c->choice->policy, key, given);

@@ -61,8 +61,9 @@ static const char *in_force(char *buf, size_t size, const struct parser *p,
         char text[CONF_TEXT_MAX];
         bool preset = value == key->preset, careful = !preset && value == key->fallback;
 
+        (void) conf_format(text, sizeof(text), key, value);
         (void) snprintf(buf, size, "%s%.128s %s", preset ? "the default " : "",
-                        conf_format(text, sizeof(text), key, value),
+                        *text ? text : "nothing",
                         careful ? "is in force, to be safe" : "stays in force");
         return buf;
 }

@@ -13,6 +13,7 @@
 
 #include "agent/base/time-util.h"
 #include "agent/ctl/client.h"
+#include "agent/ctl/client-policy.h"
 
 struct client {
         sd_bus *bus;
@@ -265,6 +266,106 @@ void client_show_done(struct client_show *show) {
         free(show->signals);
         (void) sd_bus_message_unref(show->answer);
         *show = (struct client_show) {};
+}
+
+static int read_nodes(sd_bus_message *m, struct node_report **ret, size_t *ret_n) {
+        _cleanup_free_ struct node_report *nodes = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(" BUS_NODE_TYPE ")");
+        if (r < 0)
+                return -EPROTO;
+        for (;;) {
+                struct node_report node = {}, *grown;
+
+                r = sd_bus_message_read(m, "(" BUS_NODE_TYPE ")", &node.depth, &node.kind,
+                                        &node.name, &node.text, &node.note, &node.number,
+                                        &node.space, &node.pid);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+
+                grown = reallocarray(nodes, n + 1, sizeof(*nodes));
+                if (!grown)
+                        return -ENOMEM;
+                nodes = grown;
+                nodes[n++] = node;
+        }
+        *ret = TAKE_PTR(nodes);
+        *ret_n = n;
+        return 0;
+}
+
+static int read_owners(sd_bus_message *m, struct client_stack *stack) {
+        int r;
+
+        r = sd_bus_message_read_strv(m, &stack->owners);
+        if (r < 0)
+                return r == -ENOMEM ? r : -EPROTO;
+        stack->report.owners = (const char *const *) stack->owners;
+        while (stack->owners && stack->owners[stack->report.n_owners])
+                stack->report.n_owners++;
+        return 0;
+}
+
+static int read_stack(sd_bus_message *m, struct client_stack *stack) {
+        struct radius *a = &stack->report.radius;
+        int r, complete;
+
+        if (sd_bus_message_read(m, "s", &stack->report.domain) <= 0)
+                return -EPROTO;
+        r = read_owners(m, stack);
+        if (r < 0)
+                return r;
+        if (sd_bus_message_read(m, "b(" BUS_RADIUS_TYPE ")", &complete, &a->disks, &a->partitions,
+                                &a->volumes, &a->filesystems, &a->mounts, &a->swaps) <= 0)
+                return -EPROTO;
+        stack->report.complete = complete;
+        return read_nodes(m, &stack->nodes, &stack->n_nodes);
+}
+
+int client_stack(struct client *client, const char *disk, bool domain, usec_t timeout,
+                 struct client_stack *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(client_stack_done) struct client_stack stack = {};
+        int r;
+
+        assert(client && disk && ret);
+
+        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
+                                           "Stack");
+        if (r < 0)
+                return hung_up(r);
+        r = sd_bus_message_append(call, "sb", disk, (int) domain);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
+        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
+                return -ENODEV;
+        if (r < 0)
+                return call_error(r, &error);
+        r = read_stack(answer, &stack);
+        if (r < 0)
+                return r;
+
+        stack.answer = TAKE_PTR(answer);
+        *ret = stack;
+        stack = (struct client_stack) {};
+        return 0;
+}
+
+void client_stack_done(struct client_stack *stack) {
+        assert(stack);
+
+        for (size_t i = 0; stack->owners && stack->owners[i]; i++)
+                free(stack->owners[i]);
+        free(stack->owners);
+        free(stack->nodes);
+        (void) sd_bus_message_unref(stack->answer);
+        *stack = (struct client_stack) {};
 }
 
 static int read_values(sd_bus_message *m, struct client_policy *policy) {

@@ -9,8 +9,8 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-stack.h"
 #include "include/bus.h"
-#include "include/policy-report.h"
 
 struct sd_bus_message;
 struct client;
@@ -31,6 +31,15 @@ struct client_show {
         struct disk_report disk;
         struct signal_report *signals;
         size_t n_signals;
+};
+
+/* The answer to Stack(). The texts are valid until client_stack_done(). */
+struct client_stack {
+        struct sd_bus_message *answer;
+        struct stack_report report;
+        char **owners; /* those of the report */
+        struct node_report *nodes;
+        size_t n_nodes;
 };
 
 enum client_verdict {
@@ -73,19 +82,10 @@ int client_show(struct client *client, const char *disk, usec_t timeout,
 /* Frees what SHOW holds. A zeroed one is fine. */
 void client_show_done(struct client_show *show);
 
-/* The answer to Policy(). The texts are valid until client_policy_done(). */
-struct client_policy {
-        struct sd_bus_message *answer;
-        struct policy_report report;
-        struct value_report *values; /* what REPORT points to */
-        const char **notes;
-};
-
-/* Asks what is in force for DISK ("sda"). Returns as client_show(). */
-int client_policy(struct client *client, const char *disk, usec_t timeout,
-                  struct client_policy *ret) _must_check_;
-
-void client_policy_done(struct client_policy *policy);
+/* Asks for what stands on DISK; with DOMAIN on all disks of its fault domain. As client_show(). */
+int client_stack(struct client *client, const char *disk, bool domain, usec_t timeout,
+                 struct client_stack *ret) _must_check_;
+void client_stack_done(struct client_stack *stack);
 
 /* Asks for a reset of DISK ("sda") and waits until it has ended. Returns an enum client_verdict and
  * fills *ret in; or a negative errno, as client_status(). After one the reset may be under way. */

@@ -87,9 +87,60 @@ void json_print(FILE *f, const struct client_status *status) {
         (void) fputs(status->n_disks > 0 ? "\n]}\n" : "]}\n", f);
 }
 
+static void put_node(FILE *f, const struct node_report *node) {
+        (void) fprintf(f, "{\"depth\":%" PRIu32 ",", node->depth);
+        put_text(f, "kind", node->kind);
+        put_text(f, "name", node->name);
+        put_optional(f, "text", node->text);
+        put_optional(f, "note", node->note);
+        put_optional(f, "number", node->number);
+        if (node->space == 0)
+                (void) fputs("\"namespace\":null,", f);
+        else
+                (void) fprintf(f, "\"namespace\":%" PRIu64 ",", node->space);
+        if (node->pid == 0)
+                (void) fputs("\"pid\":null}", f);
+        else
+                (void) fprintf(f, "\"pid\":%" PRIu32 "}", node->pid);
+}
+
+/* The members of a stack, without the braces. */
+static void put_stack(FILE *f, const struct client_stack *stack) {
+        (void) fputs("\"owners\":[", f);
+        for (size_t i = 0; i < stack->report.n_owners; i++) {
+                (void) fputs(i > 0 ? "," : "", f);
+                json_put_string(f, stack->report.owners[i]);
+        }
+        (void) fprintf(f, "],\"complete\":%s,\"stack\":[",
+                       stack->report.complete ? "true" : "false");
+        for (size_t i = 0; i < stack->n_nodes; i++) {
+                (void) fputs(i > 0 ? ",\n" : "\n", f);
+                put_node(f, stack->nodes + i);
+        }
+        (void) fputs(stack->n_nodes > 0 ? "\n]" : "]", f);
+}
+
+void json_print_radius(FILE *f, const char *disk, const struct client_stack *stack) {
+        const struct radius *a;
+
+        assert(f && disk && stack);
+
+        a = &stack->report.radius;
+        (void) fputc('{', f);
+        put_text(f, "disk", disk);
+        put_optional(f, "domain", stack->report.domain);
+        (void) fprintf(f,
+                       "\"disks\":%" PRIu32 ",\"partitions\":%" PRIu32 ",\"volumes\":%" PRIu32
+                       ",\"filesystems\":%" PRIu32 ",\"mounts\":%" PRIu32 ",\"swaps\":%" PRIu32
+                       ",",
+                       a->disks, a->partitions, a->volumes, a->filesystems, a->mounts, a->swaps);
+        put_stack(f, stack);
+        (void) fputs("}\n", f);
+}
+
 void json_print_disk(FILE *f, const struct disk_report *disk, const struct signal_report *signals,
-                     size_t n) {
-        assert(f && disk && (signals || n == 0));
+                     size_t n, const struct client_stack *stack) {
+        assert(f && disk && (signals || n == 0) && stack);
 
         (void) fputc('{', f);
         put_disk(f, disk);
@@ -100,5 +151,7 @@ void json_print_disk(FILE *f, const struct disk_report *disk, const struct signa
                 put_text(f, "text", signals[i].text);
                 (void) fprintf(f, "\"missing\":%s}", signals[i].missing ? "true" : "false");
         }
-        (void) fputs(n > 0 ? "\n]}\n" : "]}\n", f);
+        (void) fputs(n > 0 ? "\n]," : "],", f);
+        put_stack(f, stack);
+        (void) fputs("}\n", f);
 }

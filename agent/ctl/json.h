@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+struct client_stack;
 struct client_status;
 struct disk_report;
 struct signal_report;
@@ -12,9 +13,13 @@ struct signal_report;
  * The keys are promised in unhang(1). Write errors stay in F. */
 void json_print(FILE *f, const struct client_status *status);
 
-/* The same for one disk: its object as it is in STATUS, with one key more, its N SIGNALS. */
+/* The same for one disk: its object as it is in STATUS, with more keys: its N SIGNALS, and those of
+ * STACK but for the radius. */
 void json_print_disk(FILE *f, const struct disk_report *disk, const struct signal_report *signals,
-                     size_t n);
+                     size_t n, const struct client_stack *stack);
+
+/* Writes what a reset of the fault domain of DISK can freeze, as one object, one node a line. */
+void json_print_radius(FILE *f, const char *disk, const struct client_stack *stack);
 
 /* Writes TEXT as a JSON string with its quotes. Whatever bytes it has, the result is valid JSON and
  * valid UTF-8: a byte that is not UTF-8 becomes U+FFFD. */

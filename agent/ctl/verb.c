@@ -6,10 +6,12 @@
 #include <strings.h>
 #include <sys/ioctl.h>
 
+#include "agent/ctl/client-policy.h"
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
 #include "agent/ctl/policy.h"
 #include "agent/ctl/table.h"
+#include "agent/ctl/tree.h"
 #include "agent/ctl/verb.h"
 
 /* The daemon answers from its loop within milliseconds; a machine with its memory short and its
@@ -152,7 +154,15 @@ enum verb_result verb_status(const struct verb_context *c, char **disks, size_t 
         return VERB_OK;
 }
 
+static enum verb_result explain_disk(const struct verb_context *c, const char *name, int error) {
+        if (error != -ENODEV)
+                return explain(c, error);
+        complain(c, "no disk %s is guarded", name);
+        return VERB_ERROR;
+}
+
 enum verb_result verb_show(const struct verb_context *c, char **disks, _unused_ size_t n) {
+        _cleanup_(client_stack_done) struct client_stack stack = {};
         _cleanup_(client_show_done) struct client_show show = {};
         _cleanup_(client_freep) struct client *client = NULL;
         const char *name;
@@ -167,20 +177,52 @@ enum verb_result verb_show(const struct verb_context *c, char **disks, _unused_ 
         r = client_connect(c->socket, ANSWER_TIMEOUT, &client);
         if (r < 0)
                 return explain(c, r);
-        r = client_show(client, name, ANSWER_TIMEOUT, &show);
-        if (r == -ENODEV) {
-                complain(c, "no disk %s is guarded", name);
-                return VERB_ERROR;
-        }
-        if (r < 0)
-                return explain(c, r);
+        if ((r = client_show(client, name, ANSWER_TIMEOUT, &show)) < 0 ||
+            (r = client_stack(client, name, false, ANSWER_TIMEOUT, &stack)) < 0)
+                return explain_disk(c, name, r);
 
         if (c->json)
-                json_print_disk(c->out, &show.disk, show.signals, show.n_signals);
-        else
+                json_print_disk(c->out, &show.disk, show.signals, show.n_signals, &stack);
+        else {
                 table_print_disk(c->out, &show.disk, show.signals, show.n_signals,
                                  want_colour(c->out), want_width(c->out));
+                tree_print(c->out, &stack);
+        }
         return disk_healthy(&show.disk) ? VERB_OK : VERB_UNHEALTHY;
+}
+
+enum verb_result verb_ask_stack(const struct verb_context *c, const char *disk, bool domain,
+                                struct client_stack *ret) {
+        _cleanup_(client_freep) struct client *client = NULL;
+        const char *name;
+        int r;
+
+        assert(c && disk && ret);
+
+        name = disk_name(c, disk);
+        if (!name)
+                return VERB_USAGE;
+        r = client_connect(c->socket, ANSWER_TIMEOUT, &client);
+        if (r < 0)
+                return explain(c, r);
+        r = client_stack(client, name, domain, ANSWER_TIMEOUT, ret);
+        return r < 0 ? explain_disk(c, name, r) : VERB_OK;
+}
+
+enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, _unused_ size_t n) {
+        _cleanup_(client_stack_done) struct client_stack stack = {};
+        enum verb_result result;
+
+        assert(c && disks && n == 1);
+
+        result = verb_ask_stack(c, disks[0], true, &stack);
+        if (result != VERB_OK)
+                return result;
+        if (c->json)
+                json_print_radius(c->out, disk_name(c, disks[0]), &stack);
+        else
+                tree_print_radius(c->out, disk_name(c, disks[0]), &stack);
+        return VERB_OK;
 }
 
 static enum verb_result show_policy(const struct verb_context *c, struct client *client,
@@ -189,12 +231,8 @@ static enum verb_result show_policy(const struct verb_context *c, struct client 
         int r;
 
         r = client_policy(client, disk, ANSWER_TIMEOUT, &policy);
-        if (r == -ENODEV) {
-                complain(c, "no disk %s is guarded", disk);
-                return VERB_ERROR;
-        }
         if (r < 0)
-                return explain(c, r);
+                return explain_disk(c, disk, r);
         policy_print(c->out, disk, &policy.report);
         return VERB_OK;
 }

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct client_stack;
+
 /* Promised to scripts in unhang(1): never give one another meaning. */
 enum verb_result {
         VERB_OK = 0,
@@ -22,7 +24,7 @@ struct verb_context {
         FILE *in;           /* where a person answers */
         FILE *out;          /* results */
         FILE *err;          /* complaints, and the question to the person */
-        bool json;          /* status, show: for programs */
+        bool json;          /* for programs: all but reset */
         bool force;         /* reset: a healthy disk too */
         bool yes;           /* reset: do not ask */
 };
@@ -35,6 +37,15 @@ enum verb_result verb_status(const struct verb_context *c, char **disks, size_t 
 
 /* Shows all that is known of DISKS[0], and through what; N is 1. Returns as verb_status(). */
 enum verb_result verb_show(const struct verb_context *c, char **disks, size_t n);
+
+/* Shows what a reset of the fault domain of DISKS[0] can freeze; N is 1. Returns as verb_status(),
+ * but never VERB_UNHEALTHY. */
+enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, size_t n);
+
+/* Asks the daemon what stands on DISK, with DOMAIN on all disks of its fault domain; complains if
+ * there is no answer. Returns as verb_blast_radius(); after VERB_OK the caller frees *ret. */
+enum verb_result verb_ask_stack(const struct verb_context *c, const char *disk, bool domain,
+                                struct client_stack *ret);
 
 /* Shows what is in force for the N disks named, or for all, and where each value comes from.
  * Returns as verb_status() but for VERB_UNHEALTHY. */

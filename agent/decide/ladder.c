@@ -4,64 +4,60 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/decide/drivers.h"
+#include "agent/decide/event.h"
 #include "agent/decide/ladder.h"
+#include "agent/decide/plan.h"
 
-/* How long each step may take. A LUN reset takes about 0.1 s when it is answered; unmounting a dead
- * filesystem about a second; mounting may replay a journal. */
-#define RESET_DEADLINE (10 * USEC_PER_SEC)
+/* How long each step may take. A probe is answered at once or hangs; unmounting a dead filesystem
+ * takes about a second; mounting may replay a journal; a controller is removed in less than one. */
 #define PROBE_DEADLINE (10 * USEC_PER_SEC)
+#define END_DEADLINE (10 * USEC_PER_SEC)
+#define FINISH_DEADLINE (10 * USEC_PER_SEC)
+#define RESTORE_DEADLINE (5 * USEC_PER_SEC)
 #define DRAIN_DEADLINE (10 * USEC_PER_SEC)
 #define SHUTDOWN_DEADLINE (10 * USEC_PER_SEC)
 #define UMOUNT_DEADLINE (30 * USEC_PER_SEC)
 #define MOUNT_DEADLINE USEC_PER_MINUTE
 #define BUSY_RETRY (5 * USEC_PER_SEC)
+#define APPEAR_DEADLINE (30 * USEC_PER_SEC)
 
-/* How often in a row a read may fail while other I/O completes, before people are told. */
-#define PROBES_MAX 3
-
-/* Each try to bring a disk back costs a hang of up to RESET_DEADLINE if it is still dead. */
+/* Each try to bring a disk back costs a hang of up to a reset's deadline if it is still dead. */
 #define BACKOFF_FIRST (10 * USEC_PER_SEC)
 #define BACKOFF_LAST (5 * USEC_PER_MINUTE)
 
-enum event {
-        EVENT_NONE,
-        EVENT_SUSPICION, /* a symptom lasts for the warning limit */
-        EVENT_LIMIT,     /* it lasts for its limit, and an act may follow */
-        EVENT_REPORT,    /* it lasts for its limit, and none may */
-        EVENT_CLEAR,     /* there is none; after an act: I/O moves, or all of it has ended */
-        EVENT_MOVES,     /* I/O moves on a disk that was to be failed, but is not offline */
-        EVENT_OFFLINE,   /* the disk is offline, and not by us: fail it properly */
-        EVENT_DEADLINE,  /* the time of this state is over */
-        EVENT_DONE,      /* the step succeeded */
-        EVENT_ERROR,     /* the step failed */
-        EVENT_AGAIN,     /* the kernel is recovering the host and let the step not pass */
-        EVENT_REQUEST,   /* a person asked for a reset */
-};
-
 #define BACKOFF USEC_INFINITY /* in the table: the backoff of the ladder */
+#define BY_PLAN STEP_NONE     /* in the table: see step_of() */
 
 static const struct state {
         const char *people;
         enum step step;
-        usec_t time; /* after which EVENT_DEADLINE comes; 0: never */
+        usec_t time; /* after which EVENT_DEADLINE comes; 0: never, or by the plan */
 } states[_INCIDENT_STATE_MAX] = {
         [INCIDENT_HEALTHY] = { "healthy", STEP_NONE, 0 },
         [INCIDENT_SUSPECT] = { "suspect", STEP_NONE, 0 },
         [INCIDENT_REPORTED] = { "stuck", STEP_NONE, 0 },
-        [INCIDENT_ACTING] = { "acting", STEP_LUN_RESET, RESET_DEADLINE },
+        [INCIDENT_ACTING] = { "acting", BY_PLAN, 0 },
         [INCIDENT_UNCURED] = { "stuck", STEP_NONE, BACKOFF },
         [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* the detector counts SettleSec= */
         [INCIDENT_VERIFYING] = { "settling", STEP_PROBE, PROBE_DEADLINE },
         [INCIDENT_RECOVERED] = { "recovered", STEP_NONE, 0 },
-        [INCIDENT_OFFLINING] = { "failing", STEP_OFFLINE, RESET_DEADLINE },
+        [INCIDENT_FAILING] = { "failing", BY_PLAN, 0 },
+        [INCIDENT_ENDING] = { "failing", STEP_CONTROLLER_END, END_DEADLINE },
+        [INCIDENT_FINISHING] = { "failing", STEP_CONTROLLER_REMOVE, FINISH_DEADLINE },
+        [INCIDENT_RESTORING] = { "stuck", STEP_CONTROLLER_RESTORE, RESTORE_DEADLINE },
         [INCIDENT_DRAINING] = { "failing", STEP_NONE, DRAIN_DEADLINE },
         [INCIDENT_UNDRAINED] = { "stuck", STEP_NONE, BACKOFF },
         [INCIDENT_SHUTTING] = { "failing", STEP_FS_SHUTDOWN, SHUTDOWN_DEADLINE },
         [INCIDENT_UNMOUNTING] = { "failing", STEP_FS_UMOUNT, UMOUNT_DEADLINE },
         [INCIDENT_BUSY] = { "failing", STEP_NONE, BUSY_RETRY },
         [INCIDENT_FAILED] = { "failed", STEP_NONE, BACKOFF },
-        [INCIDENT_RETURNING] = { "failed", STEP_RUNNING, PROBE_DEADLINE },
+        [INCIDENT_RETURNING] = { "failed", BY_PLAN, PROBE_DEADLINE },
+        [INCIDENT_AWAITING] = { "failed", STEP_NONE, APPEAR_DEADLINE },
         [INCIDENT_MOUNTING] = { "failed", STEP_FS_MOUNT, MOUNT_DEADLINE },
+        [INCIDENT_CONTAINING] = { "stuck", STEP_FS_SHUTDOWN, SHUTDOWN_DEADLINE },
+        [INCIDENT_CONTAINED] = { "stuck", STEP_NONE, 0 },
+        [INCIDENT_FENCING] = { "stuck", STEP_FENCE, PROBE_DEADLINE },
 };
 
 /* What is not in this table changes nothing, but a deadline: that marks the state as overdue. */
@@ -72,39 +68,74 @@ static const struct rule {
 } rules[] = {
         { INCIDENT_HEALTHY, EVENT_SUSPICION, INCIDENT_SUSPECT },
         { INCIDENT_HEALTHY, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_HEALTHY, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_HEALTHY, EVENT_REPORT, INCIDENT_REPORTED },
+        { INCIDENT_HEALTHY, EVENT_CONTAIN, INCIDENT_CONTAINING },
         { INCIDENT_HEALTHY, EVENT_REQUEST, INCIDENT_ACTING },
+        { INCIDENT_HEALTHY, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
 
         { INCIDENT_SUSPECT, EVENT_CLEAR, INCIDENT_HEALTHY },
         { INCIDENT_SUSPECT, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_SUSPECT, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_SUSPECT, EVENT_REPORT, INCIDENT_REPORTED },
+        { INCIDENT_SUSPECT, EVENT_CONTAIN, INCIDENT_CONTAINING },
         { INCIDENT_SUSPECT, EVENT_REQUEST, INCIDENT_ACTING },
+        { INCIDENT_SUSPECT, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
 
         { INCIDENT_REPORTED, EVENT_CLEAR, INCIDENT_HEALTHY },
         { INCIDENT_REPORTED, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_REPORTED, EVENT_GIVE_UP, INCIDENT_FAILING },
+        { INCIDENT_REPORTED, EVENT_CONTAIN, INCIDENT_CONTAINING },
         { INCIDENT_REPORTED, EVENT_REQUEST, INCIDENT_ACTING },
+        { INCIDENT_REPORTED, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
+        { INCIDENT_REPORTED, EVENT_FENCE, INCIDENT_FENCING },
 
         { INCIDENT_ACTING, EVENT_DONE, INCIDENT_SETTLING },
         { INCIDENT_ACTING, EVENT_AGAIN, INCIDENT_HEALTHY }, /* and a whole new limit */
         { INCIDENT_ACTING, EVENT_ERROR, INCIDENT_UNCURED },
+        { INCIDENT_ACTING, EVENT_GIVEN_UP, INCIDENT_FINISHING },
+        { INCIDENT_ACTING, EVENT_FENCE, INCIDENT_FENCING },
 
         { INCIDENT_UNCURED, EVENT_CLEAR, INCIDENT_VERIFYING },
-        { INCIDENT_UNCURED, EVENT_DEADLINE, INCIDENT_ACTING },
-        { INCIDENT_UNCURED, EVENT_OFFLINE, INCIDENT_OFFLINING },
+        { INCIDENT_UNCURED, EVENT_NEXT, INCIDENT_ACTING },
+        { INCIDENT_UNCURED, EVENT_GIVE_UP, INCIDENT_FAILING },
+        { INCIDENT_UNCURED, EVENT_OFFLINE, INCIDENT_FAILING },
         { INCIDENT_UNCURED, EVENT_REQUEST, INCIDENT_ACTING },
+        { INCIDENT_UNCURED, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
+        { INCIDENT_UNCURED, EVENT_FENCE, INCIDENT_FENCING },
 
         { INCIDENT_SETTLING, EVENT_CLEAR, INCIDENT_VERIFYING },
-        { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_OFFLINING },
+        { INCIDENT_SETTLING, EVENT_NEXT, INCIDENT_ACTING },
+        { INCIDENT_SETTLING, EVENT_GIVE_UP, INCIDENT_FAILING },
+        { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_UNCURED },
 
         { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_RECOVERED },
-        { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* PROBES_MAX times */
+        { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* LADDER_PROBES_MAX times */
         { INCIDENT_VERIFYING, EVENT_DEADLINE, INCIDENT_SETTLING },
 
         { INCIDENT_RECOVERED, EVENT_CLEAR, INCIDENT_HEALTHY },
 
-        { INCIDENT_OFFLINING, EVENT_DONE, INCIDENT_DRAINING },
-        { INCIDENT_OFFLINING, EVENT_ERROR, INCIDENT_DRAINING },
-        { INCIDENT_OFFLINING, EVENT_AGAIN, INCIDENT_DRAINING }, /* which looks what became of it */
+        { INCIDENT_FAILING, EVENT_DONE, INCIDENT_FINISHING },
+        { INCIDENT_FAILING, EVENT_ERROR, INCIDENT_DRAINING },
+        { INCIDENT_FAILING, EVENT_AGAIN, INCIDENT_DRAINING }, /* which looks what became of it */
+        { INCIDENT_FAILING, EVENT_FENCE, INCIDENT_FENCING },
+
+        { INCIDENT_HEALTHY, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_SUSPECT, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_REPORTED, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_UNCURED, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_SETTLING, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_VERIFYING, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_RECOVERED, EVENT_DRAGGED, INCIDENT_DRAINING },
+
+        { INCIDENT_ENDING, EVENT_DONE, INCIDENT_FINISHING },
+        { INCIDENT_ENDING, EVENT_ERROR, INCIDENT_UNDRAINED },
+
+        { INCIDENT_FINISHING, EVENT_DONE, INCIDENT_DRAINING },
+        { INCIDENT_FINISHING, EVENT_ERROR, INCIDENT_DRAINING },
+
+        { INCIDENT_RESTORING, EVENT_DONE, INCIDENT_ENDING },
+        { INCIDENT_RESTORING, EVENT_ERROR, INCIDENT_ENDING },
 
         { INCIDENT_DRAINING, EVENT_CLEAR, INCIDENT_SHUTTING },
         { INCIDENT_DRAINING, EVENT_MOVES, INCIDENT_VERIFYING },
@@ -112,7 +143,8 @@ static const struct rule {
 
         { INCIDENT_UNDRAINED, EVENT_CLEAR, INCIDENT_SHUTTING },
         { INCIDENT_UNDRAINED, EVENT_MOVES, INCIDENT_VERIFYING },
-        { INCIDENT_UNDRAINED, EVENT_DEADLINE, INCIDENT_OFFLINING },
+        { INCIDENT_UNDRAINED, EVENT_DEADLINE, INCIDENT_FAILING },
+        { INCIDENT_UNDRAINED, EVENT_FENCE, INCIDENT_FENCING },
 
         { INCIDENT_SHUTTING, EVENT_DONE, INCIDENT_UNMOUNTING },
         { INCIDENT_SHUTTING, EVENT_ERROR, INCIDENT_UNMOUNTING },
@@ -123,15 +155,32 @@ static const struct rule {
         { INCIDENT_BUSY, EVENT_DEADLINE, INCIDENT_UNMOUNTING },
 
         { INCIDENT_FAILED, EVENT_DEADLINE, INCIDENT_RETURNING },
+        { INCIDENT_FAILED, EVENT_REQUEST, INCIDENT_RETURNING },
+        { INCIDENT_FAILED, EVENT_BACK, INCIDENT_VERIFYING },
 
         { INCIDENT_RETURNING, EVENT_DONE, INCIDENT_MOUNTING },
-        { INCIDENT_RETURNING, EVENT_ERROR, INCIDENT_OFFLINING },
-        { INCIDENT_RETURNING, EVENT_DEADLINE, INCIDENT_OFFLINING },
+        { INCIDENT_RETURNING, EVENT_ERROR, INCIDENT_FAILING },
+        { INCIDENT_RETURNING, EVENT_DEADLINE, INCIDENT_FAILING },
+        { INCIDENT_RETURNING, EVENT_BACK, INCIDENT_VERIFYING },
+
+        { INCIDENT_AWAITING, EVENT_BACK, INCIDENT_VERIFYING },
+        { INCIDENT_AWAITING, EVENT_DEADLINE, INCIDENT_FAILED },
 
         { INCIDENT_MOUNTING, EVENT_DONE, INCIDENT_RECOVERED },
         { INCIDENT_MOUNTING, EVENT_ERROR, INCIDENT_FAILED },
-        { INCIDENT_MOUNTING, EVENT_DEADLINE, INCIDENT_OFFLINING },
+        { INCIDENT_MOUNTING, EVENT_DEADLINE, INCIDENT_FAILING },
+
+        { INCIDENT_CONTAINING, EVENT_DONE, INCIDENT_CONTAINED },
+        { INCIDENT_CONTAINING, EVENT_ERROR, INCIDENT_CONTAINED },
+        { INCIDENT_CONTAINING, EVENT_DEADLINE, INCIDENT_CONTAINED },
+
+        { INCIDENT_CONTAINED, EVENT_CLEAR, INCIDENT_UNMOUNTING },
+        { INCIDENT_CONTAINED, EVENT_FENCE, INCIDENT_FENCING },
+
+        { INCIDENT_FENCING, EVENT_ERROR, INCIDENT_UNCURED },
 };
+
+/* ---- entering a state ---- */
 
 static usec_t take_backoff(struct ladder *ladder) {
         usec_t t = ladder->backoff;
@@ -140,176 +189,252 @@ static usec_t take_backoff(struct ladder *ladder) {
         return t;
 }
 
-/* The one place where a state is entered. */
-static void set_state(struct ladder *ladder, enum incident_state state, usec_t now) {
-        usec_t t = states[state].time;
+static enum step step_of(const struct ladder *ladder, const struct plan *plan,
+                         enum incident_state state) {
+        switch (state) {
+        case INCIDENT_ACTING:
+                return ladder->past.act;
+        case INCIDENT_FAILING:
+                return plan->fail;
+        case INCIDENT_RETURNING:
+                return plan->back;
+        default:
+                return states[state].step;
+        }
+}
 
-        if (t == BACKOFF)
-                t = take_backoff(ladder);
-        ladder->state = state;
-        ladder->step = states[state].step;
+/* What nobody can bring back by itself waits until it appears. */
+static usec_t time_of(struct ladder *ladder, const struct plan *plan, enum incident_state state) {
+        if (state == INCIDENT_ACTING || state == INCIDENT_FAILING)
+                return plan_deadline(plan, ladder->step);
+        if (state == INCIDENT_FAILED && plan->back != STEP_RUNNING && !ladder->answers)
+                return 0;
+        return states[state].time == BACKOFF ? take_backoff(ladder) : states[state].time;
+}
+
+static bool is_word_stuck(enum incident_state state) {
+        return states[state].people[0] == 's' && states[state].people[1] == 't';
+}
+
+/* The one place where a state is entered. */
+static void set_state(struct ladder *ladder, const struct plan *plan, enum incident_state state,
+                      usec_t now) {
+        usec_t t;
+
+        ladder->past.state = state;
+        ladder->step = step_of(ladder, plan, state);
         ladder->overdue = false;
         ladder->since = now;
+        t = time_of(ladder, plan, state);
         ladder->deadline = t > 0 ? now + t : USEC_INFINITY;
+        if (is_word_stuck(state) && ladder->stuck_since == USEC_INFINITY)
+                ladder->stuck_since = now;
 }
 
+/* Those that follow on a disk that has been failed already take nothing more from anybody, and do
+ * not count. */
 static void begin_act(struct ladder *ladder, enum step act, usec_t now) {
-        ladder->act = act;
+        struct ladder_past *past = &ladder->past;
+        size_t oldest = 0;
+
+        past->act = act;
+        past->acted_at = now;
         ladder->outcome = OUTCOME_NONE;
-        ladder->acted_at = now;
+        if (ladder->failed)
+                return;
+        for (size_t i = 0; i < LADDER_ACTS_MAX; i++)
+                if (past->acts[i] < past->acts[oldest])
+                        oldest = i;
+        past->acts[oldest] = now;
 }
 
-/* What is to be remembered when a state is entered, besides the state. */
-static void note(struct ladder *ladder, enum incident_state state, usec_t now) {
+static void begin_fail(struct ladder *ladder, enum step act, usec_t now) {
+        begin_act(ladder, act, now);
+        ladder->failed = true;
+        ladder->answers = false;
+}
+
+static void forget(struct ladder *ladder) {
+        ladder->backoff = BACKOFF_FIRST;
+        ladder->stuck_since = USEC_INFINITY;
+        ladder->failed = false;
+        ladder->answers = false;
+        ladder->contained = false;
+        ladder->probes = 0;
+}
+
+/* What is to be remembered when a state is entered, besides the state. CURE is for acting. */
+static void note(struct ladder *ladder, const struct plan *plan, enum incident_state state,
+                 enum step cure, usec_t now) {
         switch (state) {
         case INCIDENT_HEALTHY:
-                ladder->backoff = BACKOFF_FIRST;
-                ladder->failed = false;
-                ladder->probes = 0;
+                forget(ladder);
                 break;
         case INCIDENT_VERIFYING:
-                if (ladder->probes < PROBES_MAX)
+                if (ladder->probes < LADDER_PROBES_MAX)
                         ladder->probes++;
                 break;
         case INCIDENT_ACTING:
-                begin_act(ladder, STEP_LUN_RESET, now);
+                begin_act(ladder, cure, now);
                 ladder->probes = 0;
                 break;
-        case INCIDENT_OFFLINING:
-                begin_act(ladder, STEP_OFFLINE, now);
-                ladder->failed = true;
+        case INCIDENT_FAILING:
+                begin_fail(ladder, plan->fail, now);
+                break;
+        case INCIDENT_ENDING:
+                begin_fail(ladder, STEP_CONTROLLER_END, now);
+                break;
+        case INCIDENT_FINISHING: /* by whatever it has come to that */
+                if (!ladder->failed)
+                        begin_fail(ladder, STEP_CONTROLLER_REMOVE, now);
+                else if (step_is_cure(ladder->past.act))
+                        ladder->past.act = STEP_CONTROLLER_REMOVE;
                 break;
         case INCIDENT_UNCURED:
-                ladder->outcome = ladder->state == INCIDENT_ACTING ? OUTCOME_REFUSED
-                                                                   : OUTCOME_NO_CHANGE;
+                ladder->outcome = ladder->past.state == INCIDENT_ACTING ? OUTCOME_REFUSED
+                                                                        : OUTCOME_NO_CHANGE;
                 break;
         case INCIDENT_UNDRAINED:
                 ladder->outcome = OUTCOME_NO_CHANGE;
                 break;
         case INCIDENT_RECOVERED:
                 ladder->outcome = OUTCOME_RECOVERED;
+                ladder->cured_at = ladder->failed ? 0 : now;
+                ladder->stuck_since = USEC_INFINITY;
                 break;
         case INCIDENT_FAILED:
                 ladder->outcome = OUTCOME_FAILED;
+                ladder->stuck_since = USEC_INFINITY;
+                break;
+        case INCIDENT_MOUNTING:
+                ladder->answers = true;
+                break;
+        case INCIDENT_CONTAINING:
+                ladder->contained = ladder->failed = true;
                 break;
         default:
                 break;
         }
 }
 
-/* What stands on the disk bends the way: without filesystems there is nothing to shut down and
- * nothing to mount; and a disk that the system itself runs from is never failed. */
-static enum incident_state bend(const struct ladder *ladder, enum incident_state next,
-                                enum footing footing) {
+/* ---- which state is entered ---- */
+
+/* What can be done to this disk bends the way. */
+static enum incident_state bend_by_plan(const struct ladder *ladder, const struct plan *plan,
+                                        enum incident_state next) {
+        if (next == INCIDENT_FINISHING && plan->finish == STEP_NONE &&
+            ladder->past.state != INCIDENT_ACTING)
+                next = INCIDENT_DRAINING;
+        if (next == INCIDENT_ENDING && plan->end == STEP_NONE)
+                next = INCIDENT_UNDRAINED;
+        if (next == INCIDENT_FAILED && ladder->contained &&
+            ladder->past.state == INCIDENT_UNMOUNTING)
+                next = INCIDENT_MOUNTING;
+        if (next == INCIDENT_RETURNING && ladder->answers && plan->back != STEP_RUNNING)
+                next = ladder->contained ? INCIDENT_MOUNTING : INCIDENT_VERIFYING;
+        if (ladder->past.state == INCIDENT_RETURNING && plan->back == STEP_CONTROLLER_RESCAN)
+                return next == INCIDENT_MOUNTING ? INCIDENT_AWAITING
+                       : next == INCIDENT_FAILING ? INCIDENT_FAILED
+                                                  : next;
+        return next;
+}
+
+/* Nor is what the incident has come to forgotten by an act that was not carried out. */
+static enum incident_state bend_back(const struct ladder *ladder, enum incident_state next) {
+        if (!ladder->failed)
+                return next;
+        if (ladder->past.state == INCIDENT_ACTING && next == INCIDENT_HEALTHY)
+                return INCIDENT_UNCURED;
+        if (ladder->past.state != INCIDENT_FENCING || next != INCIDENT_UNCURED)
+                return next;
+        if (ladder->contained)
+                return INCIDENT_CONTAINED;
+        return step_is_cure(ladder->past.act) ? next : INCIDENT_UNDRAINED;
+}
+
+/* What stands on it does, too: without filesystems there is nothing to shut down and nothing to
+ * mount; and a disk that the system itself runs from is never failed. */
+static enum incident_state bend(const struct ladder *ladder, const struct plan *plan,
+                                enum incident_state next, enum footing footing) {
+        next = bend_back(ladder, bend_by_plan(ladder, plan, next));
         if (footing == FOOTING_NONE && next == INCIDENT_SHUTTING)
                 return INCIDENT_FAILED;
         if (footing == FOOTING_NONE && next == INCIDENT_MOUNTING)
                 return INCIDENT_RECOVERED;
-        if (footing == FOOTING_SYSTEM &&
-            (next == INCIDENT_OFFLINING || next == INCIDENT_SHUTTING))
+        if ((footing == FOOTING_SYSTEM || plan->fail == STEP_NONE) &&
+            (next == INCIDENT_FAILING || next == INCIDENT_FINISHING))
                 return INCIDENT_UNCURED;
-        if (next == INCIDENT_SETTLING && ladder->probes >= PROBES_MAX)
+        if (footing == FOOTING_SYSTEM && next == INCIDENT_SHUTTING)
+                return INCIDENT_UNCURED;
+        if (footing != FOOTING_DATA && next == INCIDENT_CONTAINING)
+                return INCIDENT_REPORTED;
+        if (next == INCIDENT_SETTLING && ladder->probes >= LADDER_PROBES_MAX)
                 return INCIDENT_UNCURED;
         /* What this incident may have unmounted comes back, whichever way the disk did. */
-        if (ladder->failed && footing == FOOTING_DATA && ladder->state == INCIDENT_VERIFYING &&
-            next == INCIDENT_RECOVERED)
+        if (ladder->failed && footing == FOOTING_DATA &&
+            ladder->past.state == INCIDENT_VERIFYING && next == INCIDENT_RECOVERED)
                 return INCIDENT_MOUNTING;
         return next;
 }
 
-static void mark_overdue(struct ladder *ladder) {
-        ladder->overdue = true;
-        ladder->deadline = USEC_INFINITY;
-        if (ladder->step == STEP_LUN_RESET || ladder->step == STEP_OFFLINE)
-                ladder->outcome = OUTCOME_TIMED_OUT;
+static void enter(struct ladder *ladder, const struct plan *plan, enum incident_state next,
+                  enum step cure, usec_t now) {
+        note(ladder, plan, next, cure, now);
+        set_state(ladder, plan, next, now);
 }
 
-static bool fire(struct ladder *ladder, enum event event, enum footing footing, usec_t now) {
+/* A step that changes what is not to stay so, and does not return, has more to follow. */
+static enum incident_state after_overdue(const struct ladder *ladder, const struct plan *plan,
+                                         enum footing footing) {
+        if (ladder->past.state != INCIDENT_ACTING && ladder->past.state != INCIDENT_FAILING)
+                return _INCIDENT_STATE_MAX;
+        if (ladder->step == plan->fail && plan->undo != STEP_NONE)
+                return INCIDENT_RESTORING;
+        return plan->end != STEP_NONE && footing != FOOTING_SYSTEM ? INCIDENT_ENDING
+                                                                   : _INCIDENT_STATE_MAX;
+}
+
+static void mark_overdue(struct ladder *ladder, const struct plan *plan, enum footing footing,
+                         usec_t now) {
+        enum incident_state next = after_overdue(ladder, plan, footing);
+
+        if (step_place(ladder->step) == PLACE_DOMAIN)
+                ladder->outcome = OUTCOME_TIMED_OUT;
+        if (next != _INCIDENT_STATE_MAX) {
+                enter(ladder, plan, next, STEP_NONE, now);
+                return;
+        }
+        ladder->overdue = true;
+        ladder->deadline = USEC_INFINITY;
+        if (ladder->stuck_since == USEC_INFINITY)
+                ladder->stuck_since = now;
+}
+
+static bool fire(struct ladder *ladder, const struct plan *plan, enum event event, enum step cure,
+                 enum footing footing, usec_t now) {
         if (event == EVENT_NONE)
                 return false;
         for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-                if (rules[i].state == ladder->state && rules[i].event == event) {
-                        enum incident_state next = bend(ladder, rules[i].next, footing);
-
+                if (rules[i].state == ladder->past.state && rules[i].event == event) {
                         if (event == EVENT_AGAIN)
                                 ladder->outcome = OUTCOME_REFUSED;
-                        note(ladder, next, now);
-                        set_state(ladder, next, now);
+                        enter(ladder, plan, bend(ladder, plan, rules[i].next, footing), cure, now);
                         return true;
                 }
         if (event == EVENT_DEADLINE)
-                mark_overdue(ladder);
+                mark_overdue(ladder, plan, footing, now);
         return event == EVENT_DEADLINE;
 }
 
-/* A recovery of the kernel that does not end holds the disk, and is a symptom all the same. */
-static enum event event_of_watch(const struct symptom *symptom, bool may_act) {
-        if (symptom->kind == SYMPTOM_NONE)
-                return symptom->held ? EVENT_NONE : EVENT_CLEAR;
-        if (!symptom->reached)
-                return EVENT_SUSPICION;
-        return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;
-}
-
-/* Counted by the detector, which leaves out the time nobody ran. On an offline disk all I/O ends,
- * which says nothing; whoever set it offline, it is failed. */
-static enum event event_of_settling(const struct policy *policy, const struct symptom *symptom,
-                                    bool may_act) {
-        bool over = symptom->quiet >= policy->settle || symptom->left >= policy->settle ||
-                    (symptom->offline && symptom->progress);
-
-        if (symptom->progress && !symptom->offline)
-                return EVENT_CLEAR;
-        return over && may_act ? EVENT_DEADLINE : EVENT_NONE;
-}
-
-/* Filesystems are only ended on a disk that fails all I/O by what the kernel says now, whatever
- * became of the step that was to see to it. */
-static enum event event_of_drain(const struct symptom *symptom, bool late) {
-        if (symptom->progress && !symptom->offline)
-                return EVENT_MOVES;
-        if (symptom->progress && symptom->outstanding == 0)
-                return EVENT_CLEAR;
-        /* While held back a disk cannot drain, and one sample does not show whether it does. */
-        return late && (symptom->progress || symptom->quiet > 0) ? EVENT_DEADLINE : EVENT_NONE;
-}
-
-static enum event event_of_sample(const struct ladder *ladder, const struct policy *policy,
-                                  const struct symptom *symptom, bool may_act, usec_t now) {
-        bool late = now >= ladder->deadline;
-
-        switch (ladder->state) {
-        case INCIDENT_HEALTHY:
-        case INCIDENT_SUSPECT:
-        case INCIDENT_REPORTED:
-                return event_of_watch(symptom, may_act);
-        case INCIDENT_RECOVERED:
-                return EVENT_CLEAR;
-        case INCIDENT_SETTLING:
-                return event_of_settling(policy, symptom, may_act);
-        case INCIDENT_UNCURED:
-                if (symptom->offline)
-                        return late && may_act ? EVENT_OFFLINE : EVENT_NONE;
-                /* What reads failed on is not asked at once again. */
-                if (symptom->progress && (late || ladder->probes < PROBES_MAX))
-                        return EVENT_CLEAR;
-                /* Only what still hangs is reset again. */
-                return late && symptom->reached && may_act && !symptom->held ? EVENT_DEADLINE
-                                                                             : EVENT_NONE;
-        case INCIDENT_DRAINING:
-                return event_of_drain(symptom, late);
-        case INCIDENT_UNDRAINED:
-                return event_of_drain(symptom, late && may_act);
-        default:
-                return late ? EVENT_DEADLINE : EVENT_NONE;
-        }
-}
+/* ---- the outside ---- */
 
 void ladder_init(struct ladder *ladder, usec_t now) {
+        static const struct plan none = {};
+
         assert(ladder);
 
-        *ladder = (struct ladder) { .backoff = BACKOFF_FIRST };
-        set_state(ladder, INCIDENT_HEALTHY, now);
+        *ladder = (struct ladder) {};
+        enter(ladder, &none, INCIDENT_HEALTHY, STEP_NONE, now);
 }
 
 static enum incident_state resumed_state(enum incident_state state, bool offline) {
@@ -318,66 +443,124 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
         case INCIDENT_UNCURED:
         case INCIDENT_SETTLING:
         case INCIDENT_VERIFYING:
-        case INCIDENT_OFFLINING:
+        case INCIDENT_FAILING:
+        case INCIDENT_ENDING:
+        case INCIDENT_FINISHING:
+        case INCIDENT_RESTORING:
         case INCIDENT_DRAINING:
         case INCIDENT_UNDRAINED:
+        case INCIDENT_FENCING:
                 /* Not offline: it was killed before it did anything. Look again first. */
                 return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;
         case INCIDENT_SHUTTING:
         case INCIDENT_UNMOUNTING:
         case INCIDENT_BUSY:
                 /* A filesystem is shut down only while its disk fails all I/O. */
-                return offline ? INCIDENT_SHUTTING : INCIDENT_OFFLINING;
+                return offline ? INCIDENT_SHUTTING : INCIDENT_FAILING;
         case INCIDENT_FAILED:
         case INCIDENT_RETURNING:
+        case INCIDENT_AWAITING:
         case INCIDENT_MOUNTING:
                 return INCIDENT_FAILED;
+        case INCIDENT_CONTAINING:
+        case INCIDENT_CONTAINED:
+                return INCIDENT_CONTAINED;
         default:
                 return INCIDENT_HEALTHY;
         }
 }
 
-void ladder_resume(struct ladder *ladder, enum incident_state state, bool offline, usec_t acted_at,
-                   usec_t now) {
-        enum incident_state next = resumed_state(state, offline);
+void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct ladder_past *past,
+                   bool offline, usec_t now) {
+        enum incident_state next;
 
-        assert(ladder);
+        assert(ladder && plan && past);
 
+        next = resumed_state(past->state, offline);
         ladder_init(ladder, now);
+        ladder->past = *past;
+        ladder->past.state = INCIDENT_HEALTHY;
         if (next == INCIDENT_HEALTHY)
                 return;
-        begin_act(ladder, next == INCIDENT_SETTLING ? STEP_LUN_RESET : STEP_OFFLINE, acted_at);
+        if (next == INCIDENT_FAILING && plan->fail == STEP_NONE)
+                next = INCIDENT_DRAINING;
+        ladder->contained = next == INCIDENT_CONTAINED;
         ladder->failed = next != INCIDENT_SETTLING;
-        note(ladder, next, now);
-        set_state(ladder, next, now);
+        ladder->answers = next == INCIDENT_FAILED && !offline;
+        /* Offline by whoever it was: no cure is what is being looked at. */
+        if (ladder->failed && !ladder->contained && !step_is_fail(past->act) &&
+            past->act != STEP_CONTROLLER_END)
+                ladder->past.act = plan->fail;
+        enter(ladder, plan, next, STEP_NONE, now);
 }
 
-bool ladder_observe(struct ladder *ladder, const struct policy *policy,
-                    const struct symptom *symptom, bool may_act, enum footing footing, usec_t now) {
-        assert(ladder && policy && symptom);
+bool ladder_observe(struct ladder *ladder, const struct plan *plan, const struct policy *policy,
+                    const struct symptom *symptom, uint32_t leave, enum footing footing,
+                    usec_t now) {
+        struct view view = { plan, policy, symptom, leave, now };
+        enum event event;
 
-        return fire(ladder, event_of_sample(ladder, policy, symptom, may_act, now), footing,
-                    now);
+        assert(ladder && plan && policy && symptom);
+
+        if (footing == FOOTING_SYSTEM)
+                view.leave &= ~(plan->fail != STEP_NONE ? BIT(plan->fail) : 0);
+        if (footing != FOOTING_DATA)
+                view.leave &= ~BIT(STEP_FS_SHUTDOWN);
+        event = event_of_sample(ladder, &view);
+        return fire(ladder, plan, event, event_cure(ladder, &view), footing, now);
 }
 
-bool ladder_returned(struct ladder *ladder, enum step step, int error, enum footing footing,
-                     usec_t now) {
-        bool reset = step == STEP_LUN_RESET || step == STEP_OFFLINE;
+bool ladder_returned(struct ladder *ladder, const struct plan *plan, enum step step, int error,
+                     enum footing footing, usec_t now) {
+        bool domain = step_place(step) == PLACE_DOMAIN;
         enum event event = EVENT_DONE;
 
-        assert(ladder && step != STEP_NONE);
+        assert(ladder && plan && step != STEP_NONE);
 
         if (step != ladder->step)
                 return false;
         if (error < 0)
-                event = error == -EAGAIN && reset ? EVENT_AGAIN : EVENT_ERROR;
-        return fire(ladder, event, footing, now);
+                event = error == -EAGAIN && domain ? EVENT_AGAIN : EVENT_ERROR;
+        if (error == -ENETRESET && step == STEP_CONTROLLER_RESET)
+                event = EVENT_GIVEN_UP;
+        return fire(ladder, plan, event, STEP_NONE, footing, now);
 }
 
-int ladder_request(struct ladder *ladder, usec_t now) {
-        assert(ladder);
+bool ladder_is_back(struct ladder *ladder, const struct plan *plan, enum footing footing,
+                    usec_t now) {
+        assert(ladder && plan);
 
-        return fire(ladder, EVENT_REQUEST, FOOTING_NONE, now) ? 0 : -EBUSY;
+        return fire(ladder, plan, EVENT_BACK, STEP_NONE, footing, now);
+}
+
+bool ladder_is_dragged(struct ladder *ladder, const struct plan *plan, enum footing footing,
+                       usec_t now) {
+        assert(ladder && plan);
+
+        if (!fire(ladder, plan, EVENT_DRAGGED, STEP_NONE, footing, now))
+                return false;
+        ladder->past.act = plan->fail;
+        ladder->past.acted_at = now;
+        ladder->failed = true;
+        ladder->answers = false;
+        return true;
+}
+
+int ladder_request(struct ladder *ladder, const struct plan *plan, enum step step,
+                   enum footing footing, usec_t now) {
+        bool fails = step == plan->fail, brings_back = step == plan->back;
+        enum event event = fails ? EVENT_REQUEST_FAIL : EVENT_REQUEST;
+
+        assert(ladder && plan && step != STEP_NONE);
+
+        if (!fails && !brings_back && plan_index(plan, step) == plan->n_cures)
+                return -EOPNOTSUPP;
+        if (fails && footing == FOOTING_SYSTEM)
+                return -EPERM;
+        /* A failed disk is brought back, and nothing else is. */
+        if (brings_back != (ladder->past.state == INCIDENT_FAILED))
+                return -EBUSY;
+        return fire(ladder, plan, event, step, footing, now) ? 0 : -EBUSY;
 }
 
 void ladder_shift(struct ladder *ladder, usec_t gap) {
@@ -386,17 +569,30 @@ void ladder_shift(struct ladder *ladder, usec_t gap) {
         ladder->since += gap;
         if (ladder->deadline != USEC_INFINITY)
                 ladder->deadline += gap;
+        if (ladder->stuck_since != USEC_INFINITY)
+                ladder->stuck_since += gap;
+}
+
+unsigned ladder_acts(const struct ladder *ladder, usec_t window, usec_t now) {
+        unsigned n = 0;
+
+        assert(ladder);
+
+        for (size_t i = 0; i < LADDER_ACTS_MAX; i++)
+                n += ladder->past.acts[i] > 0 && now - ladder->past.acts[i] < window;
+        return n;
 }
 
 bool ladder_is_acting(const struct ladder *ladder) {
         assert(ladder);
 
-        return ladder->state == INCIDENT_SETTLING || ladder->state == INCIDENT_DRAINING ||
+        return ladder->past.state == INCIDENT_SETTLING ||
+               ladder->past.state == INCIDENT_DRAINING ||
                (ladder->step != STEP_NONE && !ladder->overdue);
 }
 
 const char *ladder_state_for_people(const struct ladder *ladder) {
         assert(ladder);
 
-        return ladder->overdue ? "stuck" : states[ladder->state].people;
+        return ladder->overdue ? "stuck" : states[ladder->past.state].people;
 }

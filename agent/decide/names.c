@@ -24,6 +24,7 @@ static const char *const step_names[_STEP_MAX] = {
         [STEP_FS_UMOUNT] = "unmount",
         [STEP_RUNNING] = "running",
         [STEP_FS_MOUNT] = "mount",
+        [STEP_FENCE] = "fence",
 };
 
 static const char *const outcome_names[_OUTCOME_MAX] = {
@@ -53,7 +54,10 @@ static const char *const state_names[_INCIDENT_STATE_MAX] = {
         [INCIDENT_SETTLING] = "settling",
         [INCIDENT_VERIFYING] = "verifying",
         [INCIDENT_RECOVERED] = "recovered",
-        [INCIDENT_OFFLINING] = "offlining",
+        [INCIDENT_FAILING] = "failing",
+        [INCIDENT_ENDING] = "ending",
+        [INCIDENT_FINISHING] = "finishing",
+        [INCIDENT_RESTORING] = "restoring",
         [INCIDENT_DRAINING] = "draining",
         [INCIDENT_UNDRAINED] = "undrained",
         [INCIDENT_SHUTTING] = "shutting",
@@ -61,7 +65,11 @@ static const char *const state_names[_INCIDENT_STATE_MAX] = {
         [INCIDENT_BUSY] = "busy",
         [INCIDENT_FAILED] = "failed",
         [INCIDENT_RETURNING] = "returning",
+        [INCIDENT_AWAITING] = "awaiting",
         [INCIDENT_MOUNTING] = "mounting",
+        [INCIDENT_CONTAINING] = "containing",
+        [INCIDENT_CONTAINED] = "contained",
+        [INCIDENT_FENCING] = "fencing",
 };
 
 static const char *const owner_names[_DISK_OWNER_MAX] = {
@@ -72,6 +80,7 @@ static const char *const owner_names[_DISK_OWNER_MAX] = {
         [OWNER_ISCSI] = "iscsi",
         [OWNER_SBD] = "sbd",
         [OWNER_SANLOCK] = "sanlock",
+        [OWNER_RESERVATION] = "reservation",
         [OWNER_CLUSTER] = "cluster",
 };
 
@@ -83,6 +92,7 @@ static const char *const owner_reasons[_DISK_OWNER_MAX] = {
         [OWNER_ISCSI] = "it is reached by iSCSI, whose session iscsid recovers",
         [OWNER_SBD] = "sbd has it open, which fences the machine when it does not answer",
         [OWNER_SANLOCK] = "sanlock has leases on it, which it renews or loses",
+        [OWNER_RESERVATION] = "a persistent reservation is held on it, which a reset may touch",
         [OWNER_CLUSTER] = "a cluster uses it, and has to decide who may write to it",
 };
 

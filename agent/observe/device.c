@@ -187,6 +187,13 @@ static int find_host_scan(const struct place *place, const char *domain, char *r
         return 0;
 }
 
+/* The name that the device gives itself, for all times: T10, NAA or EUI of a LUN; NGUID, EUI or
+ * serial number and NSID of a namespace (scsi_sysfs.c: wwid; nvme/host/core.c: wwid_show). */
+static void read_wwid(const char *dir, struct disk_id *id) {
+        if (read_text(dir, "wwid", id->wwid, sizeof(id->wwid)) < 0)
+                id->wwid[0] = '\0';
+}
+
 static int fill_scsi(const struct place *place, struct disk_id *id, struct disk_nodes *nodes) {
         const char *address = last_name(place->device);
         int r;
@@ -199,6 +206,7 @@ static int fill_scsi(const struct place *place, struct disk_id *id, struct disk_
             (r = find_host_scan(place, id->domain, nodes->host_scan, sizeof(nodes->host_scan))) < 0)
                 return r;
         find_reset_node(place, id->name, nodes->reset_node, sizeof(nodes->reset_node));
+        read_wwid(place->device, id);
         return copy(nodes->device_dir, sizeof(nodes->device_dir), place->device);
 }
 
@@ -252,6 +260,7 @@ static int fill_nvme(const struct place *place, struct disk_id *id, struct disk_
             (r = copy(id->domain, sizeof(id->domain), controller)) < 0 ||
             (r = nvme_driver(place->device, id->driver, sizeof(id->driver))) < 0)
                 return r;
+        read_wwid(place->dir, id);
         return copy(nodes->device_dir, sizeof(nodes->device_dir), place->device);
 }
 

@@ -47,7 +47,8 @@ static int add_table(struct reading *reading, const char *path) {
         r = mount_table_read(path, &table);
         if (r < 0)
                 return r;
-        tables = reallocarray(reading->views.tables, reading->views.n_tables + 1, sizeof(*tables));
+        tables = reallocarray(reading->views.tables, reading->views.n_tables + 1,
+                              sizeof(struct libmnt_table *));
         if (!tables) {
                 mount_table_free(table);
                 return -ENOMEM;
@@ -80,12 +81,12 @@ static bool is_known(const struct reading *reading, uint64_t space) {
  * another one may lead to its namespace, or there is none any more. */
 static int read_process(struct reading *reading, const char *procfs, const char *pid) {
         size_t n = reading->views.n;
-        uint64_t space;
+        uint64_t space = 0;
         char path[300];
         int r;
 
         r = read_space(procfs, pid, &space);
-        if (r == -EACCES || r == -EPERM)
+        if (r < 0 && r != -ENOENT && r != -ESRCH)
                 reading->views.complete = false;
         if (r < 0 || is_known(reading, space))
                 return 0;

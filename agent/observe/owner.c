@@ -140,7 +140,7 @@ static bool is_iscsi(const struct disk_id *id, const struct disk_nodes *nodes) {
         char part[48];
 
         (void) snprintf(part, sizeof(part), "/%s/session", id->domain);
-        return id->kind == DISK_SCSI && strstr(nodes->device_dir, part);
+        return strstr(nodes->device_dir, part);
 }
 
 unsigned owners_of_disk(const struct disk_id *id, const struct disk_nodes *nodes,

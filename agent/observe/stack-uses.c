@@ -286,7 +286,8 @@ static int add_if_swap(const struct use *use, char *line) {
                 return is_file_here(use, line) && use->filesystem >= 0
                                ? add_swap(use, use->filesystem, line)
                                : 0;
-        if (!volume_of_node(use->build->world->sysfs, line, name, sizeof(name)))
+        if (!volume_of_node(use->build->world->sysfs, line, name, sizeof(name)) &&
+            !volume_of_open_node(use->build->world->sysfs, line, name, sizeof(name)))
                 use->build->stack.complete = false;
         else if (strcmp(name, use->name) == 0)
                 return add_swap(use, use->parent, line);

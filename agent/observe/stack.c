@@ -14,16 +14,16 @@
 
 static const char *const kind_names[_STACK_KIND_MAX] = {
         [STACK_PARTITION] = "partition",
-        [STACK_LVM] = "LVM volume",
-        [STACK_CRYPT] = "encrypted volume",
+        [STACK_LVM] = "lvm",
+        [STACK_CRYPT] = "crypt",
         [STACK_MULTIPATH] = "multipath",
-        [STACK_DM_RAID] = "device-mapper RAID",
-        [STACK_DM] = "device-mapper device",
+        [STACK_DM_RAID] = "dm-raid",
+        [STACK_DM] = "dm",
         [STACK_MD] = "md",
         [STACK_BCACHE] = "bcache",
-        [STACK_DRBD] = "DRBD",
-        [STACK_LOOP] = "loop device",
-        [STACK_DEVICE] = "block device",
+        [STACK_DRBD] = "drbd",
+        [STACK_LOOP] = "loop",
+        [STACK_DEVICE] = "device",
         [STACK_FILESYSTEM] = "filesystem",
         [STACK_MOUNT] = "mount",
         [STACK_SWAP] = "swap",
@@ -266,24 +266,57 @@ bool stack_is_unfollowed(const struct stack *stack) {
         return !stack->complete;
 }
 
-void stack_count(const struct stack *stack, struct stack_count *count) {
-        assert(stack && count);
+bool stack_has_filesystem(const struct stack *stack, const char *type) {
+        assert(stack && type);
 
-        count->disks++;
-        for (size_t i = 0; i < stack->n; i++) {
-                const struct stack_node *node = stack->nodes + i;
+        for (size_t i = 0; i < stack->n; i++)
+                if (stack->nodes[i].kind == STACK_FILESYSTEM &&
+                    strcmp(stack->nodes[i].name, type) == 0)
+                        return true;
+        return false;
+}
 
-                if (node->again)
-                        continue;
-                if (node->kind == STACK_PARTITION)
-                        count->partitions++;
-                else if (is_device(node))
-                        count->volumes++;
-                else if (node->kind == STACK_FILESYSTEM)
-                        count->filesystems++;
-                else if (node->kind == STACK_MOUNT)
-                        count->mounts++;
-                else
-                        count->swaps++;
+static bool holds(const struct stack *stack, const struct stack_node *node) {
+        for (size_t i = 0; i < stack->n; i++)
+                if (stack->nodes[i].kind == node->kind && stack->nodes[i].devnum == node->devnum)
+                        return true;
+        return false;
+}
+
+static bool is_counted(const struct stack_node *node, const struct stack *const *before,
+                       size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (holds(before[i], node))
+                        return true;
+        return node->again;
+}
+
+static void count_node(const struct stack_node *node, struct radius *radius) {
+        switch (node->kind) {
+        case STACK_PARTITION:
+                radius->partitions++;
+                break;
+        case STACK_FILESYSTEM:
+                radius->filesystems++;
+                break;
+        case STACK_MOUNT:
+                radius->mounts++;
+                break;
+        case STACK_SWAP:
+                radius->swaps++;
+                break;
+        default:
+                radius->volumes++;
+                break;
         }
+}
+
+void stack_count(const struct stack *stack, const struct stack *const *before, size_t n,
+                 struct radius *radius) {
+        assert(stack && (before || n == 0) && radius);
+
+        radius->disks++;
+        for (size_t i = 0; i < stack->n; i++)
+                if (!is_counted(stack->nodes + i, before, n))
+                        count_node(stack->nodes + i, radius);
 }

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "agent/base/macro.h"
+#include "include/radius.h"
 
 struct mount_views;
 
@@ -65,11 +66,6 @@ struct stack_world {
         const struct mount_views *views; /* the mounts of all namespaces */
 };
 
-/* How many of each kind; parts, and what is met again, are not counted. */
-struct stack_count {
-        unsigned disks, partitions, volumes, filesystems, mounts, swaps;
-};
-
 /* Reads what stands on the disk of this number (a path of NVMe multipath has that of its head).
  * What cannot be read, or does not fit, makes it incomplete. 0 and a stack that the caller frees by
  * stack_clear(), or -ENOMEM. */
@@ -82,10 +78,15 @@ void stack_clear(struct stack *stack);
  * incomplete stack counts as such. */
 bool stack_is_unfollowed(const struct stack *stack);
 
-/* Adds one disk, and what stands on it, to *COUNT. */
-void stack_count(const struct stack *stack, struct stack_count *count);
+/* Whether a filesystem of this type stands there. */
+bool stack_has_filesystem(const struct stack *stack, const char *type);
 
-/* "partition", "LVM volume", "md", ...: what the node is, in words. */
+/* Adds to *RADIUS one disk, and all that stands there and is in none of the N stacks BEFORE it: a
+ * volume may stand on several disks. */
+void stack_count(const struct stack *stack, const struct stack *const *before, size_t n,
+                 struct radius *radius);
+
+/* "partition", "lvm", "md", ...: what the node is, in a word. */
 const char *stack_kind_to_string(enum stack_kind kind);
 
 static inline void stack_clearp(struct stack *stack) {

@@ -173,11 +173,12 @@ static bool find_dm(const char *sysfs, const char *dm_name, char *name, size_t s
         return found;
 }
 
-/* Asking a node of /dev what it is does no I/O: it lies in memory. */
-static bool name_by_number(const char *sysfs, const char *path, char *name, size_t size) {
+bool volume_of_open_node(const char *sysfs, const char *path, char *name, size_t size) {
         char link[VOLUME_PATH_MAX], target[PATH_MAX];
         struct stat st;
         ssize_t n;
+
+        assert(sysfs && path && name);
 
         if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
                 return false;
@@ -193,21 +194,20 @@ static bool name_by_number(const char *sysfs, const char *path, char *name, size
 }
 
 bool volume_of_node(const char *sysfs, const char *path, char *name, size_t size) {
-        const char *rest = path + strlen("/dev/");
+        const char *rest;
         char text[160];
 
         assert(sysfs && path && name);
 
-        if (strncmp(path, "/dev/", strlen("/dev/")) == 0) {
-                if (*rest && !strchr(rest, '/') && has(sysfs, rest, "dev"))
-                        return (size_t) snprintf(name, size, "%s", rest) < size;
-                if (strncmp(rest, "mapper/", strlen("mapper/")) == 0
-                            ? find_dm(sysfs, rest + strlen("mapper/"), name, size)
-                            : strchr(rest, '/') && lvm_name(rest, text, sizeof(text)) &&
-                                      find_dm(sysfs, text, name, size))
-                        return true;
-        }
-        return name_by_number(sysfs, path, name, size);
+        if (strncmp(path, "/dev/", strlen("/dev/")) != 0)
+                return false;
+        rest = path + strlen("/dev/");
+        if (strncmp(rest, "mapper/", strlen("mapper/")) == 0)
+                return find_dm(sysfs, rest + strlen("mapper/"), name, size);
+        if (strchr(rest, '/'))
+                return lvm_name(rest, text, sizeof(text)) && find_dm(sysfs, text, name, size);
+        return *rest && has(sysfs, rest, "dev") &&
+               (size_t) snprintf(name, size, "%s", rest) < size;
 }
 
 /* ---- md ---- */

@@ -19,9 +19,13 @@
  * -EINVAL when its number is not understood; -ENAMETOOLONG. */
 int volume_read(const char *sysfs, const char *name, struct stack_node *node) _must_check_;
 
-/* The kernel name of the device at the node PATH ("/dev/sda1", "/dev/mapper/vg-lv", "/dev/vg/lv"):
- * by its name where sysfs knows it, else by asking what the node is. Whether there is one. */
+/* The kernel name of the device at the node PATH, by nothing but that: "/dev/sda1",
+ * "/dev/mapper/vg-lv", "/dev/vg/lv". Whether sysfs knows it. */
 bool volume_of_node(const char *sysfs, const char *path, char *name, size_t size);
+
+/* The same by asking the node what it is, wherever it lies: only for one that is in use, so that no
+ * I/O is needed to find it. */
+bool volume_of_open_node(const char *sysfs, const char *path, char *name, size_t size);
 
 /* Whether md device NAME can do without the N_LEGS devices LEGS, which are on one disk. True also
  * when these are spares, or have failed already. When it cannot be told: false. */

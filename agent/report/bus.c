@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "agent/report/bus-append.h"
 #include "agent/report/bus.h"
 
 /* Answers that wait for a client to read. One who asks without reading fills this and is dropped;
@@ -27,8 +28,6 @@
  * busy loop, and bounds what a client that connects without end can cost. */
 #define ACCEPT_BURST 64
 
-#define TEXT_MAX 512
-
 struct connection {
         sd_bus *bus; /* NULL: free */
 };
@@ -41,7 +40,7 @@ struct bus_status {
         sd_bus_message *reply;
         int error;   /* the first one */
         bool show;   /* the answer to Show(): one disk, then its signals */
-        bool opened; /* that disk is in it, and its signals may follow */
+        bool opened; /* the array at its end is: what is in that may follow */
 };
 
 struct bus_server {
@@ -55,27 +54,6 @@ struct bus_server {
         struct connection connections[BUS_CONNECTIONS_MAX];
         struct bus_call calls[BUS_CALLS_MAX];
 };
-
-static const char *clean_text(const char *text, char buf[static TEXT_MAX]) {
-        size_t used = 0;
-
-        for (const char *p = text ?: ""; *p;) {
-                size_t n = bus_char_length(p);
-
-                if (used + MAX(n, 1U) >= TEXT_MAX)
-                        break;
-                if (n == 0) {
-                        buf[used++] = '?';
-                        p++;
-                        continue;
-                }
-                memcpy(buf + used, p, n);
-                used += n;
-                p += n;
-        }
-        buf[used] = '\0';
-        return buf;
-}
 
 static int disk_append(sd_bus_message *reply, const struct disk_report *disk) {
         char t[9][TEXT_MAX];
@@ -123,6 +101,62 @@ void bus_signal_add(struct bus_status *status, const struct signal_report *signa
         r = sd_bus_message_append(status->reply, "(" BUS_SIGNAL_TYPE ")",
                                   clean_text(signal->name, t[0]), clean_text(signal->text, t[1]),
                                   (int) signal->missing);
+        if (r < 0)
+                status->error = r;
+}
+
+static int owners_append(sd_bus_message *reply, const struct stack_report *report) {
+        char t[TEXT_MAX];
+        int r;
+
+        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "s");
+        for (size_t i = 0; r >= 0 && i < report->n_owners; i++)
+                r = sd_bus_message_append(reply, "s", clean_text(report->owners[i], t));
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int stack_append(sd_bus_message *reply, const struct stack_report *report) {
+        const struct radius *a = &report->radius;
+        char t[TEXT_MAX];
+        int r;
+
+        if ((r = sd_bus_message_append(reply, "s", clean_text(report->domain, t))) < 0 ||
+            (r = owners_append(reply, report)) < 0 ||
+            (r = sd_bus_message_append(reply, "b(" BUS_RADIUS_TYPE ")", (int) report->complete,
+                                       a->disks, a->partitions, a->volumes, a->filesystems,
+                                       a->mounts, a->swaps)) < 0)
+                return r;
+        return sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(" BUS_NODE_TYPE ")");
+}
+
+void bus_stack_begin(struct bus_status *status, const struct stack_report *report) {
+        int r;
+
+        assert(status && report);
+        assert(!status->opened);
+
+        if (status->error < 0)
+                return;
+        r = stack_append(status->reply, report);
+        status->opened = r >= 0;
+        if (r < 0)
+                status->error = r;
+}
+
+void bus_node_add(struct bus_status *status, const struct node_report *node) {
+        char t[5][TEXT_MAX];
+        int r;
+
+        assert(status && node);
+
+        if (status->error < 0)
+                return;
+        assert(status->opened);
+
+        r = sd_bus_message_append(status->reply, "(" BUS_NODE_TYPE ")", node->depth,
+                                  clean_text(node->kind, t[0]), clean_text(node->name, t[1]),
+                                  clean_text(node->text, t[2]), clean_text(node->note, t[3]),
+                                  clean_text(node->number, t[4]), node->space, node->pid);
         if (r < 0)
                 status->error = r;
 }
@@ -189,42 +223,41 @@ static int method_show(sd_bus_message *m, void *userdata, _unused_ sd_bus_error 
         return sd_bus_send(NULL, reply, NULL);
 }
 
-static int values_append(sd_bus_message *reply, const struct value_report *values, size_t n) {
-        char t[4][TEXT_MAX];
-        int r;
+static int method_stack(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct bus_server *server = userdata;
+        struct bus_status status = {};
+        const char *disk;
+        int domain, r;
 
-        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "(" BUS_VALUE_TYPE ")");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = sd_bus_message_append(reply, "(" BUS_VALUE_TYPE ")",
-                                          clean_text(values[i].section, t[0]),
-                                          clean_text(values[i].key, t[1]),
-                                          clean_text(values[i].value, t[2]),
-                                          clean_text(values[i].origin, t[3]));
-        return r < 0 ? r : sd_bus_message_close_container(reply);
-}
+        r = sd_bus_message_read(m, "sb", &disk, &domain);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
 
-static int notes_append(sd_bus_message *reply, const char *const *notes, size_t n) {
-        char t[TEXT_MAX];
-        int r;
+        status.reply = reply;
+        r = server->ops->stack(server->userdata, disk, domain, &status);
+        if (r == -ENODEV)
+                return reply_no_such_disk(m);
+        if (r < 0)
+                return r;
+        if (status.error < 0)
+                return status.error;
 
-        r = sd_bus_message_open_container(reply, SD_BUS_TYPE_ARRAY, "s");
-        for (size_t i = 0; i < n && r >= 0; i++)
-                r = sd_bus_message_append(reply, "s", clean_text(notes[i], t));
-        return r < 0 ? r : sd_bus_message_close_container(reply);
+        r = sd_bus_message_close_container(reply);
+        if (r < 0)
+                return r;
+        return sd_bus_send(NULL, reply, NULL);
 }
 
 void bus_policy_set(struct bus_status *status, const struct policy_report *policy) {
-        char t[2][TEXT_MAX];
         int r;
 
         assert(status && policy);
 
-        r = sd_bus_message_append(status->reply, "ss", clean_text(policy->policy, t[0]),
-                                  clean_text(policy->reason, t[1]));
-        if (r >= 0)
-                r = values_append(status->reply, policy->values, policy->n_values);
-        if (r >= 0)
-                r = notes_append(status->reply, policy->notes, policy->n_notes);
+        r = append_policy(status->reply, policy);
         if (r < 0)
                 status->error = r;
 }
@@ -323,6 +356,11 @@ static const sd_bus_vtable vtable[] = {
                                 SD_BUS_RESULT("(" BUS_DISK_TYPE ")", disk,
                                               "a(" BUS_SIGNAL_TYPE ")", signals),
                                 method_show, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Stack", SD_BUS_ARGS("s", disk, "b", domain),
+                                SD_BUS_RESULT("s", domain, "as", owners, "b", complete,
+                                              "(" BUS_RADIUS_TYPE ")", radius,
+                                              "a(" BUS_NODE_TYPE ")", nodes),
+                                method_stack, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Policy", SD_BUS_ARGS("s", disk),
                                 SD_BUS_RESULT("s", policy, "s", reason,
                                               "a(" BUS_VALUE_TYPE ")", values, "as", notes),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-stack.h"
 #include "include/bus.h"
 #include "include/policy-report.h"
 
@@ -22,7 +23,7 @@ typedef struct sd_event sd_event;
 #define BUS_CALLS_MAX 16
 
 struct bus_server;
-struct bus_status; /* an answer to Status(), Show() or Policy() in the making */
+struct bus_status; /* an answer to Status() in the making */
 struct bus_call;   /* a Reset() that waits for its answer */
 
 /* What the server asks the daemon. None of these may block. */
@@ -36,6 +37,10 @@ struct bus_ops {
         /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal. 0, or
          * -ENODEV: the client gets NoSuchDisk. */
         int (*show)(void *userdata, const char *disk, struct bus_status *status);
+
+        /* Tells what stands on DISK, or with DOMAIN on all disks of its fault domain: one
+         * bus_stack_begin(), then one bus_node_add() for each. 0, or -ENODEV as above. */
+        int (*stack)(void *userdata, const char *disk, bool domain, struct bus_status *status);
 
         /* What is in force for DISK: one bus_policy_set(). 0, or -ENODEV as above. */
         int (*policy)(void *userdata, const char *disk, struct bus_status *status);
@@ -80,7 +85,11 @@ void bus_status_add(struct bus_status *status, const struct disk_report *disk);
 /* Adds one signal to the answer to Show(); texts and failure as above. */
 void bus_signal_add(struct bus_status *status, const struct signal_report *signal);
 
-/* Fills the answer to Policy(); texts and failure as above. */
+/* Begins the answer to Stack(), and adds a node to it; as above. */
+void bus_stack_begin(struct bus_status *status, const struct stack_report *report);
+void bus_node_add(struct bus_status *status, const struct node_report *node);
+
+/* Fills the answer to Policy(); as above. */
 void bus_policy_set(struct bus_status *status, const struct policy_report *policy);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design

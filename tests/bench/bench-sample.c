@@ -27,7 +27,14 @@ struct disk {
         struct watch watch;
 };
 
+static const struct plan plan = {
+        .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE, .back = STEP_RUNNING,
+        .answer = 10 * USEC_PER_SEC, .fail_answer = 10 * USEC_PER_SEC,
+        .fence_wait = USEC_INFINITY,
+};
+
 static const struct policy policy = {
+        .act = 1, .max_acts = 1, .acts_window = USEC_PER_HOUR,
         .warn = 3 * USEC_PER_SEC,
         .stall = (ROUNDS - 2) * USEC_PER_SEC,
         .settle = 10 * USEC_PER_SEC,
@@ -193,6 +200,7 @@ static int open_disks(const struct temp_dir *dir, struct disk *disks, unsigned n
                         return r;
                 }
                 watch_init(&disks[i].watch, 0);
+                disks[i].watch.plan = plan;
         }
         return 0;
 }
@@ -215,9 +223,13 @@ static int read_all(struct disk *disks, unsigned n, usec_t now, bool list) {
         return 0;
 }
 
+/* Nothing stands in the way of acts. */
+static const struct circumstances nothing = {};
+
 static void judge_all(struct disk *disks, unsigned n) {
         for (unsigned i = 0; i < n; i++)
-                (void) watch_take(&disks[i].watch, &policy, &disks[i].sample, true, FOOTING_DATA);
+                (void) watch_take(&disks[i].watch, &policy, &disks[i].sample, &nothing,
+                                  FOOTING_DATA);
 }
 
 struct cost {
@@ -260,7 +272,7 @@ static int check(const struct disk *disks, unsigned n, const struct cost *cost) 
                       " allocations\n",
                       n, ROUNDS, read, list, REQUESTS, judge, cost->allocations);
         for (unsigned i = 0; i < n; i++)
-                if (disks[i].watch.ladder.state !=
+                if (disks[i].watch.ladder.past.state !=
                     (i % 10 == 0 ? INCIDENT_ACTING : INCIDENT_HEALTHY)) {
                         (void) fprintf(stderr, "disk %u: judged wrongly\n", i);
                         return -EBADMSG;

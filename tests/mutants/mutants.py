@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""mutants.py ROOT COMPILER... [-- NAME]: a fault that is planted in the detector has to be found.
+"""mutants.py ROOT COMPILER... [-- NAME]: a fault that is planted in the agent has to be found.
 
 Each fault of planted.py is applied alone to a copy of its source, the unit tests are linked with it,
 and one of them at least has to fail. What cannot be found because it changes nothing is in the list
@@ -13,17 +13,26 @@ import sys
 import tempfile
 
 from planted import MUTANTS
+from planted_act import MUTANTS as ACT_MUTANTS
+
+MUTANTS = MUTANTS + ACT_MUTANTS
 
 FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w"]
 SOURCES = ["agent/detect/detector.c", "agent/detect/stall.c", "agent/detect/window.c",
-           "agent/watch.c", "agent/decide/ladder.c", "agent/decide/names.c"]
+           "agent/watch.c", "agent/decide/ladder.c", "agent/decide/names.c",
+           "agent/act/controller.c", "agent/act/prepare.c", "agent/act/undo.c",
+           "agent/base/file-util.c"]
 DETECTOR = ["window", "detector", "detector-request", "failover", "watch", "detector-random"]
 LADDER = ["ladder", "ladder-fail", "ladder-all", "watch"]
+ACT = ["controller", "undo", "prepare"]
+ALL = list(dict.fromkeys(DETECTOR + LADDER + ACT))
 TRACES = "400"  # of each property: what needs more luck than that needs a test of its own
 SECONDS = 30    # a test that takes longer hangs, which is a failure
 
 
 def tests_for(source):
+    if source.startswith("agent/act/"):
+        return ACT
     return LADDER if source.startswith("agent/decide/") else DETECTOR
 
 
@@ -41,7 +50,7 @@ class Bench:
         return None if run.returncode == 0 else run.stderr
 
     def prepare(self):
-        tests = [f"tests/unit/test-{t}.c" for t in dict.fromkeys(DETECTOR + LADDER)]
+        tests = [f"tests/unit/test-{t}.c" for t in ALL]
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for error in pool.map(
                     lambda n: self.compile(os.path.join(self.root, n), self.object(n)),
@@ -95,7 +104,7 @@ def main(root, compiler, only):
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(root, compiler, folder)
         bench.prepare()
-        for test in dict.fromkeys(DETECTOR + LADDER):
+        for test in ALL:
             assert not bench.fails(test, None, None, folder), f"test-{test} fails without a fault"
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             for mutant, found in zip(mutants, pool.map(bench.found_by, mutants)):

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What agent/observe makes of a machine: show-tree DUMP unpacks the dump of a sysfs into a
  * directory of its own and tells of each block device what device_read(), device_paths(),
- * counters_describe() and counters_read() say of it, in an order and words that stay the same. */
+ * counters_describe(), counters_read() and stack_read() say of it, in an order and words that stay
+ * the same. */
 
 #include <dirent.h>
 #include <inttypes.h>
@@ -12,6 +13,8 @@
 #include "agent/base/file-util.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/device.h"
+#include "agent/observe/namespaces.h"
+#include "agent/observe/stack.h"
 #include "agent/observe/nvme.h"
 #include "tests/sysfs/unpack.h"
 #include "tests/unit/temp-dir.h"
@@ -209,6 +212,40 @@ static void show_facts(const struct tree *tree, const struct disk_nodes *nodes) 
                      yes_no(facts.own_bridge), yes_no(facts.identify), facts.admin_timeout);
 }
 
+static void show_node(const struct stack *stack, const struct stack_node *node) {
+        int depth = 0;
+
+        for (int p = node->parent; p >= 0; p = stack->nodes[p].parent)
+                depth++;
+        show("stands", "%*s%s %s%s%s%s%s", depth * 2, "", stack_kind_to_string(node->kind),
+             node->name, node->text[0] ? " " : "", node->text, node->again ? ", again" : "",
+             node->spare ? ", spare" : "");
+}
+
+/* A dump without mountinfo still tells of volumes and swap. */
+static void show_stack(const struct tree *tree, dev_t devnum) {
+        struct mount_views views = { .complete = true };
+        char swaps[128];
+        const struct stack_world world = {
+                .sysfs = tree->sysfs,
+                .swaps = swaps,
+                .views = &views,
+        };
+        struct stack stack;
+
+        (void) snprintf(swaps, sizeof(swaps), "%s/swaps", tree->procfs);
+        if (mount_views_read(tree->procfs, &views) == -ENOMEM)
+                abort();
+        if (stack_read(&world, devnum, &stack) < 0)
+                abort();
+        for (size_t i = 0; i < stack.n; i++)
+                show_node(&stack, stack.nodes + i);
+        if (!stack.complete)
+                show("stands", "and perhaps more");
+        stack_clear(&stack);
+        mount_views_clear(&views);
+}
+
 static void show_device(const struct tree *tree, const char *dir) {
         struct disk_nodes nodes;
         struct disk_id id;
@@ -222,6 +259,7 @@ static void show_device(const struct tree *tree, const char *dir) {
         if (id.kind == DISK_NVME)
                 show_facts(tree, &nodes);
         show_counters(tree, &id, &nodes);
+        show_stack(tree, id.devnum);
 }
 
 static int show_tree(struct tree *tree) {

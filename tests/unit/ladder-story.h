@@ -18,6 +18,14 @@
 
 static const struct policy policy = { .warn = 2 * S, .stall = 5 * S, .settle = 3 * S };
 
+/* A disk of virtio_scsi. */
+static const struct plan plan = {
+        .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE, .back = STEP_RUNNING,
+        .answer = 10 * S, .fail_answer = 10 * S, .fence_wait = USEC_INFINITY,
+};
+
+#define ALL_LEAVE UINT32_MAX
+
 struct story {
         struct ladder ladder;
         usec_t now;
@@ -32,7 +40,7 @@ static inline struct story story_new(enum footing footing) {
 }
 
 #define assert_state(s, expected)                                                         \
-        assert_string_equal(incident_state_to_string((s)->ladder.state),                  \
+        assert_string_equal(incident_state_to_string((s)->ladder.past.state),                  \
                             incident_state_to_string(expected))
 
 /* In this state, with this step and a deadline that comes after AFTER; 0: none comes. */
@@ -47,7 +55,7 @@ static inline struct story story_new(enum footing footing) {
         } while (0)
 
 static inline bool observe(struct story *s, const struct symptom *symptom) {
-        return ladder_observe(&s->ladder, &policy, symptom, true, s->footing, s->now);
+        return ladder_observe(&s->ladder, &plan, &policy, symptom, ALL_LEAVE, s->footing, s->now);
 }
 
 static const struct symptom clear _unused_ = {};
@@ -77,12 +85,12 @@ static inline bool observe_quiet(struct story *s, usec_t t) {
 }
 
 static inline bool returned(struct story *s, int error) {
-        return ladder_returned(&s->ladder, s->ladder.step, error, s->footing, s->now);
+        return ladder_returned(&s->ladder, &plan, s->ladder.step, error, s->footing, s->now);
 }
 
 /* As an agent that has no act for this disk, or may not now. */
 static inline bool watch_only(struct story *s, const struct symptom *symptom) {
-        return ladder_observe(&s->ladder, &policy, symptom, false, s->footing, s->now);
+        return ladder_observe(&s->ladder, &plan, &policy, symptom, 0, s->footing, s->now);
 }
 
 /* ---- how a story gets somewhere ---- */
@@ -91,9 +99,9 @@ static inline void to_acting(struct story *s) {
         s->now += 5 * S;
         assert_true(observe_quiet(s, policy.stall));
         assert_stands(s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
-        assert_int_equal(s->ladder.act, STEP_LUN_RESET);
+        assert_int_equal(s->ladder.past.act, STEP_LUN_RESET);
         assert_int_equal(s->ladder.outcome, OUTCOME_NONE);
-        assert_int_equal(s->ladder.acted_at, s->now);
+        assert_int_equal(s->ladder.past.acted_at, s->now);
 }
 
 static inline void to_settling(struct story *s) {
@@ -103,19 +111,19 @@ static inline void to_settling(struct story *s) {
         assert_stands(s, INCIDENT_SETTLING, STEP_NONE, 0);
 }
 
-static inline void to_offlining(struct story *s) {
+static inline void to_failing(struct story *s) {
         to_settling(s);
         s->now += policy.settle;
         assert_true(observe_quiet(s, policy.settle));
-        assert_stands(s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
-        assert_int_equal(s->ladder.act, STEP_OFFLINE);
+        assert_stands(s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
+        assert_int_equal(s->ladder.past.act, STEP_OFFLINE);
         assert_int_equal(s->ladder.outcome, OUTCOME_NONE);
-        assert_int_equal(s->ladder.acted_at, s->now);
+        assert_int_equal(s->ladder.past.acted_at, s->now);
         assert_true(s->ladder.failed);
 }
 
 static inline void to_draining(struct story *s) {
-        to_offlining(s);
+        to_failing(s);
         s->now += 100000;
         assert_true(returned(s, 0));
         assert_stands(s, INCIDENT_DRAINING, STEP_NONE, 10 * S);

@@ -24,9 +24,11 @@
 #include <unistd.h>
 
 #include "agent/base/macro.h"
+#include "agent/ctl/client-policy.h"
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
 #include "agent/ctl/table.h"
+#include "agent/ctl/tree.h"
 #include "agent/ctl/verb.h"
 #include "agent/report/bus.h"
 
@@ -82,6 +84,30 @@ static const struct signal_report hostile_signals[] = {
         { "\"},{\"", "\n\t\\", true },
 };
 
+static const struct node_report nodes[] = {
+        { 0, "disk", "sda", "VUSCSI0", "", "8:0", 0, 0 },
+        { 1, "partition", "sda1", "", "", "8:1", 0, 0 },
+        { 2, "md", "md0", "raid1", "goes on without this disk", "9:0", 0, 0 },
+        { 3, "filesystem", "ext4", "/dev/md0", "", "9:0", 0, 0 },
+        { 4, "mount", "ext4", "/srv", "", "9:0", 4026531841, 0 },
+        { 4, "mount", "ext4", "/srv", "stays in the mount namespace of process 77", "9:0",
+          4026532000, 77 },
+        { 1, "partition", "sda2", "", "", "8:2", 0, 0 },
+        { 2, "crypt", "dm-0", "secret", "", "254:0", 0, 0 },
+        { 3, "swap", "swap", "/dev/dm-0", "", "254:0", 0, 0 },
+        { 1, "device", "odd0", "", "", "250:0", 0, 0 },
+        { 0, "disk", "sdb", "", "", "8:16", 0, 0 },
+};
+
+static const char *const owners[] = { "md", "sbd" };
+
+static const struct stack_report stacks[] = {
+        { "host0", owners, 2, true, { 2, 2, 3, 1, 2, 1 } },
+        { HOSTILE_BAD, (const char *const[]) { HOSTILE_BAD, "" }, 2, false,
+          { UINT32_MAX, 0, 1, 0, 0, 0 } },
+        { "", NULL, 0, true, { 1, 0, 0, 0, 0, 0 } },
+};
+
 /* The server. */
 
 static uint64_t fake_dropped(_unused_ void *userdata) {
@@ -108,6 +134,30 @@ static int fake_show(_unused_ void *userdata, const char *disk, struct bus_statu
                 for (size_t j = 0; i < 2 && j < 3; j++)
                         bus_signal_add(status, &s[j]);
                 return strcmp(disk, "vanishing") == 0 ? -ENODEV : 0;
+        }
+        return -ENODEV;
+}
+
+static int fake_stack(_unused_ void *userdata, const char *disk, bool domain,
+                      struct bus_status *status) {
+        if (strcmp(disk, "nothing") == 0)
+                return 0;
+        if (strcmp(disk, "broken") == 0)
+                return -EIO;
+        for (size_t i = 0; i < ELEMENTSOF(disks); i++) {
+                if (strcmp(disk, disks[i].name) != 0)
+                        continue;
+                bus_stack_begin(status, &stacks[i]);
+                for (size_t j = 0; i == 0 && j < ELEMENTSOF(nodes) - (domain ? 0 : 1); j++)
+                        bus_node_add(status, &nodes[j]);
+                if (i == 1)
+                        bus_node_add(status, &(struct node_report) {
+                                                     UINT32_MAX / 4, HOSTILE_BAD, long_text, NULL,
+                                                     HOSTILE_GOOD, "", UINT64_MAX, UINT32_MAX });
+                if (i == 2)
+                        bus_node_add(status, &(struct node_report) { .kind = "disk",
+                                                                     .name = "sdc" });
+                return 0;
         }
         return -ENODEV;
 }
@@ -175,6 +225,7 @@ static const struct bus_ops ops = {
         .dropped = fake_dropped,
         .status = fake_status,
         .show = fake_show,
+        .stack = fake_stack,
         .policy = fake_policy,
         .reset = fake_reset,
 };
@@ -423,6 +474,59 @@ static void check_reset(struct client *c, const char *disk, bool force, int verd
                 assert_string_equal(reset.text, text);
         else
                 assert_null(reset.text);
+}
+
+static void test_stack(void **state) {
+        _cleanup_(client_stack_done) struct client_stack stack = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        assert_int_equal(client_stack(c, "sda", true, TIMEOUT, &stack), 0);
+        assert_string_equal(stack.report.domain, "host0");
+        assert_int_equal(stack.report.n_owners, 2);
+        assert_string_equal(stack.report.owners[1], "sbd");
+        assert_true(stack.report.complete);
+        assert_memory_equal(&stack.report.radius, &stacks[0].radius, sizeof(struct radius));
+        assert_int_equal(stack.n_nodes, ELEMENTSOF(nodes));
+        for (size_t i = 0; i < ELEMENTSOF(nodes); i++) {
+                assert_int_equal(stack.nodes[i].depth, nodes[i].depth);
+                assert_string_equal(stack.nodes[i].kind, nodes[i].kind);
+                assert_string_equal(stack.nodes[i].name, nodes[i].name);
+                assert_string_equal(stack.nodes[i].text, nodes[i].text);
+                assert_string_equal(stack.nodes[i].note, nodes[i].note);
+                assert_string_equal(stack.nodes[i].number, nodes[i].number);
+                assert_int_equal(stack.nodes[i].space, nodes[i].space);
+                assert_int_equal(stack.nodes[i].pid, nodes[i].pid);
+        }
+        client_stack_done(&stack);
+
+        assert_int_equal(client_stack(c, "sda", false, TIMEOUT, &stack), 0);
+        assert_int_equal(stack.n_nodes, ELEMENTSOF(nodes) - 1);
+        client_stack_done(&stack);
+
+        assert_int_equal(client_stack(c, "sdb", true, TIMEOUT, &stack), 0);
+        assert_string_equal(stack.report.domain, HOSTILE_BAD_CLEAN);
+        assert_string_equal(stack.report.owners[0], HOSTILE_BAD_CLEAN);
+        assert_false(stack.report.complete);
+        assert_int_equal(stack.nodes[0].depth, UINT32_MAX / 4);
+        assert_int_equal(strlen(stack.nodes[0].name), 509);
+        assert_string_equal(stack.nodes[0].text, "");
+        assert_string_equal(stack.nodes[0].note, HOSTILE_GOOD);
+        client_stack_done(&stack);
+
+        assert_int_equal(client_stack(c, "sdc", true, TIMEOUT, &stack), 0);
+        assert_int_equal(stack.report.n_owners, 0);
+        assert_string_equal(stack.report.domain, "");
+}
+
+static void test_stack_errors(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        struct client_stack stack = {};
+
+        assert_int_equal(client_stack(c, "sdq", true, TIMEOUT, &stack), -ENODEV);
+        assert_int_equal(client_stack(c, "broken", true, TIMEOUT, &stack), -EIO);
+        assert_true(client_stack(c, "nothing", true, TIMEOUT, &stack) < 0);
+        assert_null(stack.answer);
+        check_alive(*state);
 }
 
 static void test_reset(void **state) {
@@ -795,6 +899,7 @@ static void send_damaged(const struct world *w, const char *member) {
 static void test_damaged_calls(void **state) {
         send_damaged(*state, "Reset");
         send_damaged(*state, "Show");
+        send_damaged(*state, "Stack");
 }
 
 /* Asks on and on and never reads: must be dropped, whoever would have answered. */
@@ -1269,12 +1374,13 @@ static void check_json(const char *text) {
 
 static void test_json_disk(_unused_ void **state) {
         struct signal_report bad = { HOSTILE_BAD, HOSTILE_GOOD "\"", true };
+        struct client_stack stack = { .nodes = (struct node_report *) &nodes[4], .n_nodes = 2 };
         struct disk_report d = example(0);
         _cleanup_free_ char *text = NULL, *hostile = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
 
-        json_print_disk(f, &d, &signals[1], 2);
+        json_print_disk(f, &d, &signals[1], 2, &stack);
         fclose(f);
         assert_string_equal(text,
                 "{\"name\":\"sda\",\"driver\":\"virtio_scsi\",\"address\":\"0:0:0:0\","
@@ -1288,13 +1394,19 @@ static void test_json_disk(_unused_ void **state) {
                 "\"missing\":false},\n"
                 "{\"name\":\"iotmo_cnt\",\"text\":\"not there before kernel 6.1: a timer that the "
                 "driver starts again cannot be seen to run out\",\"missing\":true}\n"
+                "],\"owners\":[],\"complete\":false,\"stack\":[\n"
+                "{\"depth\":4,\"kind\":\"mount\",\"name\":\"ext4\",\"text\":\"/srv\",\"note\":null,"
+                "\"number\":\"9:0\",\"namespace\":4026531841,\"pid\":null},\n"
+                "{\"depth\":4,\"kind\":\"mount\",\"name\":\"ext4\",\"text\":\"/srv\",\"note\":"
+                "\"stays in the mount namespace of process 77\",\"number\":\"9:0\","
+                "\"namespace\":4026532000,\"pid\":77}\n"
                 "]}\n");
         check_json(text);
 
         d = disks[1];
         d.name = d.address = d.state = d.symptom = d.detail = d.last_act = HOSTILE_GOOD HOSTILE_BAD;
         f = open_memstream(&hostile, &size);
-        json_print_disk(f, &d, &bad, 1);
+        json_print_disk(f, &d, &bad, 1, &stack);
         fclose(f);
         check_json(hostile);
 }
@@ -1384,11 +1496,100 @@ static void check_show(const char *socket, bool json, const char *disk, int resu
         assert_string_equal(r.err, err);
 }
 
+#define SHOWN_TREE \
+        "  looked after by md, sbd\n" \
+        "  stands on it\n" \
+        "    sda1           partition\n" \
+        "      md0          md raid1, goes on without this disk\n" \
+        "        ext4       filesystem\n" \
+        "          /srv     mount\n" \
+        "          /srv     mount, stays in the mount namespace of process 77\n" \
+        "    sda2           partition\n" \
+        "      dm-0         encrypted volume secret\n" \
+        "        /dev/dm-0  swap\n" \
+        "    odd0\n"
+
+static void check_radius(const char *socket, bool json, const char *disk, int result,
+                         const char *out, const char *err) {
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        r.context.json = json;
+        assert_int_equal(verb_blast_radius(&r.context, (char *[]) { (char *) disk }, 1), result);
+        run_close(&r);
+        if (out)
+                assert_string_equal(r.out, out);
+        if (json && *r.out)
+                check_json(r.out);
+        assert_string_equal(r.err, err);
+}
+
+static void test_verb_blast_radius(void **state) {
+        struct world *w = *state;
+
+        check_radius(w->socket, false, "/dev/sda", VERB_OK,
+                     "A reset of host0 can freeze 2 disks, 2 partitions, 3 volumes, 1 filesystem, "
+                     "2 mounts, 1 swap area:\n"
+                     "  sda              serial VUSCSI0\n"
+                     "    sda1           partition\n"
+                     "      md0          md raid1, goes on without this disk\n"
+                     "        ext4       filesystem\n"
+                     "          /srv     mount\n"
+                     "          /srv     mount, stays in the mount namespace of process 77\n"
+                     "    sda2           partition\n"
+                     "      dm-0         encrypted volume secret\n"
+                     "        /dev/dm-0  swap\n"
+                     "    odd0\n"
+                     "  sdb\n"
+                     "looked after by md, sbd\n", "");
+        check_radius(w->socket, false, "sdc", VERB_OK, "A reset of sdc can freeze 1 disk:\n  sdc\n",
+                     "");
+        check_radius(w->socket, true, "sda", VERB_OK, NULL, "");
+        check_radius(w->socket, true, "sdb", VERB_OK, NULL, "");
+        check_radius(w->socket, true, "sdc", VERB_OK,
+                     "{\"disk\":\"sdc\",\"domain\":null,\"disks\":1,\"partitions\":0,"
+                     "\"volumes\":0,\"filesystems\":0,\"mounts\":0,\"swaps\":0,"
+                     "\"owners\":[],\"complete\":true,\"stack\":[\n"
+                     "{\"depth\":0,\"kind\":\"disk\",\"name\":\"sdc\",\"text\":null,"
+                     "\"note\":null,\"number\":null,\"namespace\":null,\"pid\":null}\n]}\n",
+                     "");
+        check_radius(w->socket, false, "sdq", VERB_ERROR, "", "unhang: no disk sdq is guarded\n");
+        check_radius(w->socket, false, "a/b", VERB_USAGE, "",
+                     "unhang: 'a/b' is no disk: give its kernel name, such as sda or /dev/sda\n");
+}
+
+/* Controls do not reach the terminal, and what there may be more is said. */
+static void test_tree_hostile(_unused_ void **state) {
+        struct node_report node = { 1, "\033", "a\nb", "", "\302\233", "", 0, 0 };
+        struct client_stack stack = {
+                .report.owners = (const char *const[]) { "\033[2J" }, .report.n_owners = 1,
+                .nodes = &node, .n_nodes = 1,
+        };
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        tree_print(f, &stack);
+        stack.n_nodes = 0;
+        stack.report.complete = true;
+        stack.report.n_owners = 0;
+        tree_print(f, &stack);
+        fclose(f);
+        assert_string_equal(text, "  looked after by ?[2J\n"
+                                  "  stands on it\n"
+                                  "    a?b  ?, ?\n"
+                                  "    ! and perhaps more: not all could be read\n"
+                                  "  stands on it\n"
+                                  "    nothing\n");
+}
+
 static void test_verb_show(void **state) {
         struct world *w = *state;
+        char shown_all[4096];
         char path[128], err[512];
 
-        check_show(w->socket, false, "sda", VERB_UNHEALTHY, shown, "");
+        (void) snprintf(shown_all, sizeof(shown_all), "%s" SHOWN_TREE, shown);
+        check_show(w->socket, false, "sda", VERB_UNHEALTHY, shown_all, "");
         check_show(w->socket, true, "/dev/sda", VERB_UNHEALTHY, NULL, "");
         check_show(w->socket, false, "/dev/sdb", VERB_OK, NULL, "");
         check_show(w->socket, true, "sdb", VERB_OK, NULL, "");
@@ -1563,6 +1764,8 @@ int main(void) {
                 WITH_SERVER(test_show),
                 WITH_SERVER(test_show_errors),
                 WITH_SERVER(test_policy),
+                WITH_SERVER(test_stack),
+                WITH_SERVER(test_stack_errors),
                 WITH_SERVER(test_reset),
                 WITH_SERVER(test_reset_timeout),
                 WITH_SERVER(test_daemon_goes_away),
@@ -1590,6 +1793,8 @@ int main(void) {
                 WITH_SERVER(test_verb_show),
                 WITH_SERVER(test_verb_policy),
                 WITH_SERVER(test_verb_show_terminal),
+                WITH_SERVER(test_verb_blast_radius),
+                cmocka_unit_test(test_tree_hostile),
                 WITH_SERVER(test_verb_reset),
                 WITH_SERVER(test_verb_reset_no_terminal),
                 WITH_SERVER(test_verb_reset_asks),

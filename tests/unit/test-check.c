@@ -157,8 +157,8 @@ static void test_notes(void **state) {
         assert_int_equal(notes(DISK_SCSI, 181, 180, false, true, &n), 0);
         assert_int_equal(notes(DISK_SCSI, 180, 180, false, true, &n), 1);
         assert_string_equal(n.texts[0], "StallSec=3min is not above the timeout of 3min after "
-                                        "which the kernel itself begins to recover a disk of vmw_pvscsi: "
-                                        "an act so early is in its way");
+                                        "which the kernel itself begins to recover a disk of "
+                                        "vmw_pvscsi: an act so early is in its way");
         assert_int_equal(notes(DISK_SCSI, 120, 30, true, true, &n), 0);
         assert_int_equal(notes(DISK_SCSI, 180, 30, true, true, &n), 1);
         assert_non_null(strstr(n.texts[0], "out for 3min, 6 times the timeout"));

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "agent/act/executor.h"
+#include "agent/act/undo.h"
 #include "tests/unit/temp-dir.h"
 
 /* Real executors, in real processes. Whatever hangs is ended by this. */
@@ -160,6 +161,13 @@ static void test_steps_on_a_false_disk(void **state) {
         assert_int_equal(e.step, STEP_NONE);
         assert_content(attribute, "running\n");
 
+        for (enum step step = STEP_TARGET_RESET; step <= STEP_HOST_RESET; step++) {
+                assert_int_equal(executor_begin(&e, step, 3, NULL), 0);
+                expect(&e, NEWS_RETURNED, step, 3, -ENOTTY);
+        }
+        assert_int_equal(executor_begin(&e, STEP_CONTROLLER_RESET, 3, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_CONTROLLER_RESET, 3, -EINVAL);
+
         /* Offline first, and then the reset. */
         assert_int_equal(executor_begin(&e, STEP_OFFLINE, 3, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_OFFLINE, 3, -ENOTTY);
@@ -173,6 +181,152 @@ static void test_steps_on_a_false_disk(void **state) {
         assert_content(attribute, "running\n");
         end(&e);
 }
+
+/* A host of libata is reset by a scan of its port. */
+static void test_host_scan(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct disk_nodes nodes = false_disk(&dir);
+        struct executor e = spawn_ready(NULL);
+
+        (void) snprintf(nodes.host_scan, sizeof(nodes.host_scan), "%s/scan", dir.path);
+        assert_int_equal(executor_attach(&e, 0, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 0, -ENOENT);
+        write_text(nodes.host_scan, "");
+        assert_int_equal(executor_attach(&e, 0, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
+        assert_int_equal(executor_begin(&e, STEP_BUS_RESET, 0, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_BUS_RESET, 0, -ENOTTY);
+        assert_content(nodes.host_scan, "");
+        assert_int_equal(executor_begin(&e, STEP_HOST_RESET, 0, NULL), 0);
+        expect(&e, NEWS_RETURNED, STEP_HOST_RESET, 0, 0);
+        assert_content(nodes.host_scan, "- - -");
+        end(&e);
+}
+
+/* ---- NVMe ---- */
+
+static struct disk_nodes false_controller(const struct temp_dir *dir) {
+        struct disk_nodes nodes = { .kind = DISK_NVME };
+
+        (void) snprintf(nodes.sysfs, sizeof(nodes.sysfs), "%s", dir->path);
+        (void) snprintf(nodes.device_dir, sizeof(nodes.device_dir), "%s/nvme0", dir->path);
+        (void) snprintf(nodes.block_dir, sizeof(nodes.block_dir), "%s/nvme0/nvme0n1", dir->path);
+        (void) snprintf(nodes.reset_node, sizeof(nodes.reset_node), "%s/node", dir->path);
+        write_text(nodes.reset_node, "");
+        write_text(temp_path(dir, "nvme0/state"), "live\n");
+        write_text(temp_path(dir, "nvme0/reset_controller"), "");
+        make_symlink("..", temp_path(dir, "nvme0/device"));
+        return nodes;
+}
+
+static void step_returns(struct executor *e, enum step step, int error) {
+        assert_int_equal(executor_begin(e, step, 0, NULL), 0);
+        expect(e, NEWS_RETURNED, step, 0, error);
+}
+
+/* Nothing is taken for granted before it is told. */
+static void test_controller(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const struct disk_nodes nodes = false_controller(&dir);
+        struct nvme_facts facts = { .io_timeout = USEC_PER_MINUTE };
+        struct executor e = spawn_ready(temp_path(&dir, "nvme0.lock"));
+
+        assert_int_equal(executor_attach(&e, 0, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
+        step_returns(&e, STEP_CONTROLLER_RESET, -EPERM);
+        step_returns(&e, STEP_CONTROLLER_REMOVE, -EPERM);
+        assert_content(temp_path(&dir, "nvme0/reset_controller"), "");
+        assert_int_equal(executor_inform(&e, 0, &facts), 0);
+        step_returns(&e, STEP_CONTROLLER_RESET, 0);
+        assert_content(temp_path(&dir, "nvme0/reset_controller"), "1");
+        step_returns(&e, STEP_CONTROLLER_FAIL, -EOPNOTSUPP);
+        step_returns(&e, STEP_CONTROLLER_END, -EPERM);
+        step_returns(&e, STEP_CONTROLLER_RESTORE, 0);
+        step_returns(&e, STEP_CONTROLLER_RESCAN, -EOPNOTSUPP);
+        step_returns(&e, STEP_LUN_RESET, -EINVAL);
+        step_returns(&e, STEP_PROBE, -EINVAL);
+        assert_int_equal(executor_detach(&e, 0), 0);
+        step_returns(&e, STEP_CONTROLLER_RESET, -EINVAL);
+        end(&e);
+}
+
+/* Without a lock it opens the namespace, and has no controller. */
+static void test_namespace(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const struct disk_nodes nodes = false_controller(&dir);
+        struct executor e = spawn_ready(NULL);
+
+        assert_int_equal(executor_attach(&e, 0, &nodes), 0);
+        expect(&e, NEWS_ATTACHED, STEP_NONE, 0, -ENOTTY);
+        step_returns(&e, STEP_CONTROLLER_RESET, -EINVAL);
+        assert_content(temp_path(&dir, "nvme0/reset_controller"), "");
+        end(&e);
+}
+
+/* What is not open cannot tell anything. */
+static void test_inspect_of_nothing(void **state) {
+        struct executor e = spawn_ready(NULL);
+        struct executor_report report;
+
+        assert_int_equal(executor_inspect(&e, 0), 0);
+        report = next_report(&e);
+        assert_int_equal(report.news, NEWS_INSPECTED);
+        assert_int_equal(report.error, -EBADF);
+        assert_false(report.inspected.reserved);
+        assert_true(report.inspected.io_timeout == USEC_INFINITY);
+        end(&e);
+}
+
+static void change(const struct temp_dir *dir, const char *path, const char *holder) {
+        struct undo_value value = { .path = path, .fd = open(path, O_RDWR | O_CLOEXEC) };
+        struct undo undo;
+
+        assert_int_equal(undo_open(temp_path(dir, "controllers.undo"), &door_kernel, &undo), 0);
+        assert_int_equal(undo_change(&undo, holder, &value, "0"), 0);
+        undo_close(&undo);
+        (void) close(value.fd);
+}
+
+/* An executor that begins puts back what those have left who are gone: they, or it in an earlier
+ * life, but not what one has changed that still has its lock, be its daemon dead. */
+static void test_left_by_the_dead(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        const char *shared = temp_path(&dir, "max_retries"), *own = temp_path(&dir, "own");
+        struct executor hangs = spawn_ready(temp_path(&dir, "nvme9.lock")), e;
+
+        write_text(shared, "5\n");
+        write_text(own, "7\n");
+        change(&dir, shared, "nvme8");
+        change(&dir, shared, "nvme9");
+        change(&dir, own, "nvme0.rescue");
+        assert_int_equal(kill(hangs.pid, SIGSTOP), 0);
+        executor_release(&hangs);
+
+        e = spawn_ready(temp_path(&dir, "nvme0.rescue.lock"));
+        assert_content(shared, "0\n");
+        assert_content(own, "7\n");
+        end(&e);
+
+        assert_int_equal(kill(hangs.pid, SIGCONT), 0);
+        (void) status_of(hangs.pid);
+        e = spawn_ready(temp_path(&dir, "prepare.lock"));
+        assert_content(shared, "5\n");
+        end(&e);
+}
+
+/* A table that cannot be opened is told of, and nothing is changed then. */
+static void test_no_table(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        struct executor e;
+
+        make_parents(temp_path(&dir, "controllers.undo/x"));
+        e = spawn(temp_path(&dir, "nvme0.lock"));
+        expect(&e, NEWS_READY, STEP_NONE, 0, -EISDIR);
+        assert_true(e.ready);
+        end(&e);
+}
+
+/* ---- nothing ---- */
 
 /* A slot that never was anybody's, one whose disk could not be opened, and one whose disk has left:
  * each step on it fails, touches nothing, above all not file descriptor 0, and ends nobody. */
@@ -525,6 +679,12 @@ int main(void) {
                 cmocka_unit_test(test_missing_nodes),
                 cmocka_unit_test(test_steps_on_a_false_disk),
                 cmocka_unit_test(test_prepare),
+                cmocka_unit_test(test_host_scan),
+                cmocka_unit_test(test_controller),
+                cmocka_unit_test(test_namespace),
+                cmocka_unit_test(test_inspect_of_nothing),
+                cmocka_unit_test(test_left_by_the_dead),
+                cmocka_unit_test(test_no_table),
                 cmocka_unit_test(test_reset_of_nothing),
                 cmocka_unit_test(test_offline_of_nothing),
                 cmocka_unit_test(test_probe_of_nothing),

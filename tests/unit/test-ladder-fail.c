@@ -11,7 +11,7 @@ static void test_no_change_to_failed_and_back(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
         to_mounting(&s);
-        assert_int_equal(s.ladder.act, STEP_OFFLINE);
+        assert_int_equal(s.ladder.past.act, STEP_OFFLINE);
         s.now += S;
         assert_true(returned(&s, 0));
         assert_true(s.ladder.failed);
@@ -23,8 +23,15 @@ static void test_settle_needs_leave(void **state) {
         struct symptom quiet = quiet_for(policy.settle);
 
         to_settling(&s);
-        assert_false(ladder_observe(&s.ladder, &policy, &quiet, false, s.footing, s.now));
-        assert_state(&s, INCIDENT_SETTLING);
+        assert_true(watch_only(&s, &quiet));
+        assert_stands(&s, INCIDENT_UNCURED, STEP_NONE, 10 * S);
+        assert_int_equal(s.ladder.outcome, OUTCOME_NO_CHANGE);
+        /* Once there is leave, what still hangs is failed; the cure is not repeated. */
+        s.now = s.ladder.deadline;
+        quiet = quiet_for(policy.stall);
+        assert_false(watch_only(&s, &quiet));
+        assert_true(observe(&s, &quiet));
+        assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
 }
 
 static void test_no_footing(void **state) {
@@ -47,7 +54,7 @@ static void test_system_disk_is_not_failed(void **state) {
                 s.now += policy.settle;
                 assert_true(observe_quiet(&s, policy.settle));
                 assert_stands(&s, INCIDENT_UNCURED, STEP_NONE, MIN(wait, 300 * S));
-                assert_int_equal(s.ladder.act, STEP_LUN_RESET);
+                assert_int_equal(s.ladder.past.act, STEP_LUN_RESET);
                 assert_int_equal(s.ladder.outcome, OUTCOME_NO_CHANGE);
                 assert_false(s.ladder.failed);
 
@@ -63,7 +70,7 @@ static void test_system_disk_is_not_failed(void **state) {
 static void test_offline_fails(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
-        to_offlining(&s);
+        to_failing(&s);
         assert_true(returned(&s, -EIO));
         assert_stands(&s, INCIDENT_DRAINING, STEP_NONE, 10 * S);
         assert_true(observe(&s, &drained));
@@ -73,7 +80,7 @@ static void test_offline_fails(void **state) {
 static void test_offline_overdue_then_late(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
-        to_offlining(&s);
+        to_failing(&s);
         wait_for_deadline(&s);
         assert_true(s.ladder.overdue);
         assert_int_equal(s.ladder.outcome, OUTCOME_TIMED_OUT);
@@ -87,9 +94,9 @@ static void test_offline_overdue_then_late(void **state) {
 static void test_offline_while_the_kernel_recovers(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
-        to_offlining(&s);
+        to_failing(&s);
         assert_true(returned(&s, -EAGAIN));
-        for (int i = 0; i < 100 && s.ladder.state != INCIDENT_FAILED; i++) {
+        for (int i = 0; i < 100 && s.ladder.past.state != INCIDENT_FAILED; i++) {
                 s.now = s.ladder.deadline == USEC_INFINITY ? s.now + S : s.ladder.deadline;
                 (void) observe(&s, &drained);
                 if (s.ladder.step != STEP_NONE) /* an offline disk reads nothing */
@@ -122,7 +129,7 @@ static void test_drain_of_a_disk_that_is_not_offline(void **state) {
         for (size_t i = 0; i < 2 * ELEMENTSOF(ways); i++) {
                 struct story s = story_new(FOOTING_DATA);
 
-                to_offlining(&s);
+                to_failing(&s);
                 assert_true(returned(&s, -EINVAL));
                 if (i >= ELEMENTSOF(ways)) {
                         wait_for_deadline(&s);
@@ -149,7 +156,7 @@ static void test_undrained(void **state) {
                 assert_int_equal(s.ladder.outcome, OUTCOME_NO_CHANGE);
                 assert_string_equal(ladder_state_for_people(&s.ladder), "stuck");
                 wait_for_deadline(&s);
-                assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
+                assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
                 assert_true(returned(&s, 0));
         }
         wait_for_deadline(&s);
@@ -203,7 +210,7 @@ static void test_again_of_other_steps(void **state) {
         s = story_new(FOOTING_DATA);
         to_returning(&s);
         assert_true(returned(&s, -EAGAIN));
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 static void test_umount_busy(void **state) {
@@ -236,9 +243,9 @@ static void test_return_fails(void **state) {
                         assert_true(returned(&s, -EIO));
                 else
                         wait_for_deadline(&s);
-                assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
+                assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
                 /* The step that was given up. */
-                assert_false(ladder_returned(&s.ladder, STEP_RUNNING, 0, s.footing, s.now));
+                assert_false(ladder_returned(&s.ladder, &plan, STEP_RUNNING, 0, s.footing, s.now));
                 assert_true(returned(&s, 0));
                 assert_true(observe(&s, &drained));
                 assert_stands(&s, INCIDENT_FAILED, STEP_NONE, waits[i] * S);
@@ -266,8 +273,8 @@ static void test_mount_hangs(void **state) {
 
         to_mounting(&s);
         wait_for_deadline(&s);
-        assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
-        assert_false(ladder_returned(&s.ladder, STEP_FS_MOUNT, -EIO, s.footing, s.now));
+        assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
+        assert_false(ladder_returned(&s.ladder, &plan, STEP_FS_MOUNT, -EIO, s.footing, s.now));
         assert_true(returned(&s, 0));
         assert_true(observe(&s, &drained));
         assert_state(&s, INCIDENT_SHUTTING); /* it may have come to be mounted */

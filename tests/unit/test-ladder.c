@@ -7,13 +7,18 @@
 
 /* Each way through the machine, told as a story: watching, the LUN reset, and what comes from
  * outside. test-ladder-fail.c tells of the way down, test-ladder-all.c goes all ways at once. */
+
+static int request(struct story *s) {
+        return ladder_request(&s->ladder, &plan, STEP_LUN_RESET, s->footing, s->now);
+}
+
 /* ---- watching ---- */
 
 static void test_healthy(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
         assert_stands(&s, INCIDENT_HEALTHY, STEP_NONE, 0);
-        assert_int_equal(s.ladder.act, STEP_NONE);
+        assert_int_equal(s.ladder.past.act, STEP_NONE);
         s.now += S;
         assert_false(observe(&s, &clear));
         assert_false(observe(&s, &moving));
@@ -31,7 +36,7 @@ static void test_suspect_clears(void **state) {
         assert_false(observe(&s, &held));
         assert_true(observe(&s, &moving));
         assert_stands(&s, INCIDENT_HEALTHY, STEP_NONE, 0);
-        assert_int_equal(s.ladder.act, STEP_NONE);
+        assert_int_equal(s.ladder.past.act, STEP_NONE);
 }
 
 static void test_suspect_acts(void **state) {
@@ -82,7 +87,7 @@ static void test_each_symptom(void **state) {
                 }
                 assert_true(observe(&s, &moving));
                 assert_stands(&s, INCIDENT_HEALTHY, STEP_NONE, 0);
-                assert_int_equal(s.ladder.act, STEP_NONE);
+                assert_int_equal(s.ladder.past.act, STEP_NONE);
         }
 }
 
@@ -99,7 +104,7 @@ static void test_reported_then_acted_on(void **state) {
 
         s = story_new(FOOTING_DATA);
         assert_true(observe(&s, &recovering));
-        assert_int_equal(ladder_request(&s.ladder, s.now), 0);
+        assert_int_equal(request(&s), 0);
         assert_stands(&s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
 }
 
@@ -111,9 +116,8 @@ static void test_left_after_the_reset(void **state) {
         to_settling(&s);
         assert_false(observe(&s, &left));
         left.left = policy.settle;
-        assert_false(watch_only(&s, &left));
         assert_true(observe(&s, &left));
-        assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
+        assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
 }
 
 static void test_uncured_is_not_reset_while_held(void **state) {
@@ -161,7 +165,7 @@ static void test_probe_fails(void **state) {
         assert_stands(&s, INCIDENT_SETTLING, STEP_NONE, 0);
         s.now += policy.settle;
         assert_true(observe_quiet(&s, policy.settle));
-        assert_stands(&s, INCIDENT_OFFLINING, STEP_OFFLINE, 10 * S);
+        assert_stands(&s, INCIDENT_FAILING, STEP_OFFLINE, 10 * S);
 }
 
 /* A disk that ends its commands, with errors, and reads nothing: that is no cure, and to ask it
@@ -173,8 +177,8 @@ static void test_probes_do_not_go_on_for_ever(void **state) {
                 struct story s = story_new(FOOTING_DATA);
 
                 to_settling(&s);
-                for (int i = 0; i < 500 && (s.ladder.state == INCIDENT_SETTLING ||
-                                            s.ladder.state == INCIDENT_VERIFYING); i++) {
+                for (int i = 0; i < 500 && (s.ladder.past.state == INCIDENT_SETTLING ||
+                                            s.ladder.past.state == INCIDENT_VERIFYING); i++) {
                         s.now += S;
                         (void) observe(&s, &ends);
                         if (s.ladder.step == STEP_PROBE)
@@ -192,7 +196,7 @@ static void test_probe_hangs(void **state) {
         wait_for_deadline(&s);
         assert_stands(&s, INCIDENT_SETTLING, STEP_NONE, 0);
         /* It comes back after all, when nobody wants it any more. */
-        assert_false(ladder_returned(&s.ladder, STEP_PROBE, 0, s.footing, s.now));
+        assert_false(ladder_returned(&s.ladder, &plan, STEP_PROBE, 0, s.footing, s.now));
         assert_state(&s, INCIDENT_SETTLING);
 }
 
@@ -253,7 +257,7 @@ static void test_reset_overdue_then_late(void **state) {
                 assert_false(observe_quiet(&s, policy.stall + s.now));
                 assert_false(observe(&s, &moving));
                 assert_false(observe(&s, &held));
-                assert_int_equal(ladder_request(&s.ladder, s.now), -EBUSY);
+                assert_int_equal(request(&s), -EBUSY);
         }
         assert_true(returned(&s, 0));
         assert_stands(&s, INCIDENT_SETTLING, STEP_NONE, 0);
@@ -267,24 +271,24 @@ static void test_reset_overdue_then_late(void **state) {
 static void test_request(void **state) {
         struct story s = story_new(FOOTING_DATA);
 
-        assert_int_equal(ladder_request(&s.ladder, s.now), 0);
+        assert_int_equal(request(&s), 0);
         assert_stands(&s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
-        assert_int_equal(s.ladder.act, STEP_LUN_RESET);
-        assert_int_equal(ladder_request(&s.ladder, s.now), -EBUSY);
+        assert_int_equal(s.ladder.past.act, STEP_LUN_RESET);
+        assert_int_equal(request(&s), -EBUSY);
         assert_true(returned(&s, 0));
-        assert_int_equal(ladder_request(&s.ladder, s.now), -EBUSY); /* not without a look */
+        assert_int_equal(request(&s), -EBUSY); /* not without a look */
 
         s = story_new(FOOTING_DATA);
         assert_true(observe_quiet(&s, policy.warn));
-        assert_int_equal(ladder_request(&s.ladder, s.now), 0);
+        assert_int_equal(request(&s), 0);
         assert_state(&s, INCIDENT_ACTING);
         assert_true(returned(&s, -EIO));
-        assert_int_equal(ladder_request(&s.ladder, s.now), 0); /* uncured: why not again */
+        assert_int_equal(request(&s), 0); /* uncured: why not again */
         assert_state(&s, INCIDENT_ACTING);
 
         s = story_new(FOOTING_DATA);
         to_failed(&s);
-        assert_int_equal(ladder_request(&s.ladder, s.now), -EBUSY);
+        assert_int_equal(request(&s), -EBUSY);
         assert_state(&s, INCIDENT_FAILED);
 }
 
@@ -294,8 +298,8 @@ static void test_only_the_step_that_is_wanted(void **state) {
         to_acting(&s);
         for (int step = STEP_NONE + 1; step < _STEP_MAX; step++)
                 if (step != STEP_LUN_RESET)
-                        assert_false(ladder_returned(&s.ladder, (enum step) step, 0, s.footing,
-                                                     s.now));
+                        assert_false(ladder_returned(&s.ladder, &plan, (enum step) step, 0,
+                                                     s.footing, s.now));
         assert_stands(&s, INCIDENT_ACTING, STEP_LUN_RESET, 10 * S);
 }
 
@@ -313,15 +317,22 @@ static void test_resume(void **state) {
                 { INCIDENT_UNCURED, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_SETTLING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_VERIFYING, INCIDENT_SETTLING, INCIDENT_DRAINING },
-                { INCIDENT_OFFLINING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_FAILING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_ENDING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_FINISHING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_RESTORING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_DRAINING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_UNDRAINED, INCIDENT_SETTLING, INCIDENT_DRAINING },
-                { INCIDENT_SHUTTING, INCIDENT_OFFLINING, INCIDENT_SHUTTING },
-                { INCIDENT_UNMOUNTING, INCIDENT_OFFLINING, INCIDENT_SHUTTING },
-                { INCIDENT_BUSY, INCIDENT_OFFLINING, INCIDENT_SHUTTING },
+                { INCIDENT_SHUTTING, INCIDENT_FAILING, INCIDENT_SHUTTING },
+                { INCIDENT_UNMOUNTING, INCIDENT_FAILING, INCIDENT_SHUTTING },
+                { INCIDENT_BUSY, INCIDENT_FAILING, INCIDENT_SHUTTING },
                 { INCIDENT_FAILED, INCIDENT_FAILED, INCIDENT_FAILED },
                 { INCIDENT_RETURNING, INCIDENT_FAILED, INCIDENT_FAILED },
+                { INCIDENT_AWAITING, INCIDENT_FAILED, INCIDENT_FAILED },
                 { INCIDENT_MOUNTING, INCIDENT_FAILED, INCIDENT_FAILED },
+                { INCIDENT_CONTAINING, INCIDENT_CONTAINED, INCIDENT_CONTAINED },
+                { INCIDENT_CONTAINED, INCIDENT_CONTAINED, INCIDENT_CONTAINED },
+                { INCIDENT_FENCING, INCIDENT_SETTLING, INCIDENT_DRAINING },
         };
 
         assert_int_equal(ELEMENTSOF(cases), _INCIDENT_STATE_MAX);
@@ -330,31 +341,40 @@ static void test_resume(void **state) {
                         enum incident_state wanted = offline ? cases[i].offline
                                                              : cases[i].running;
                         struct story s = { .now = 77 * S };
+                        struct ladder_past past;
 
                         memset(&s.ladder, 0xff, sizeof(s.ladder));
-                        ladder_resume(&s.ladder, cases[i].left, offline, 33 * S, s.now);
+                        past = (struct ladder_past) { .state = cases[i].left, .act = STEP_LUN_RESET,
+                                                      .acted_at = 33 * S, .acts = { 33 * S } };
+                        ladder_resume(&s.ladder, &plan, &past, offline, s.now);
                         assert_state(&s, wanted);
                         assert_int_equal(s.ladder.since, s.now);
                         assert_false(s.ladder.overdue);
                         assert_true(wanted != INCIDENT_ACTING); /* never a reset at once */
-                        assert_int_equal(s.ladder.act, wanted == INCIDENT_HEALTHY ? STEP_NONE
-                                                       : wanted == INCIDENT_SETTLING
-                                                               ? STEP_LUN_RESET
-                                                               : STEP_OFFLINE);
-                        assert_int_equal(s.ladder.failed, s.ladder.act == STEP_OFFLINE);
-                        if (wanted != INCIDENT_HEALTHY && wanted != INCIDENT_OFFLINING)
-                                assert_int_equal(s.ladder.acted_at, 33 * S);
+                        assert_int_equal(s.ladder.past.act,
+                                         wanted == INCIDENT_HEALTHY ||
+                                                         wanted == INCIDENT_SETTLING ||
+                                                         wanted == INCIDENT_CONTAINED
+                                                 ? STEP_LUN_RESET
+                                                 : STEP_OFFLINE);
+                        assert_int_equal(s.ladder.failed, wanted != INCIDENT_HEALTHY &&
+                                                                  wanted != INCIDENT_SETTLING);
+                        if (wanted != INCIDENT_FAILING)
+                                assert_int_equal(s.ladder.past.acted_at, 33 * S);
+                        assert_int_equal(ladder_acts(&s.ladder, 100 * S, s.now), 1);
                 }
 }
 
 static void test_resumed_settling_takes_a_whole_window(void **state) {
         struct story s = { .now = 77 * S, .footing = FOOTING_DATA };
+        const struct ladder_past past = { .state = INCIDENT_ACTING, .act = STEP_LUN_RESET,
+                                          .acted_at = 33 * S };
 
-        ladder_resume(&s.ladder, INCIDENT_ACTING, false, 33 * S, s.now);
+        ladder_resume(&s.ladder, &plan, &past, false, s.now);
         s.now += 1000 * S;
         assert_false(observe_quiet(&s, policy.settle - 1));
         assert_true(observe_quiet(&s, policy.settle));
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 /* ---- time that is not counted ---- */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "agent/observe/volume.h"
 #include "tests/unit/stack-machine.h"
 
 #define ROOT "28 1 254:9 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n"
@@ -47,15 +48,15 @@ static void test_dm_kinds(void **state) {
         static const struct {
                 const char *uuid, *kind;
         } cases[] = {
-                { "LVM-Zx7QbV", "LVM volume" },
-                { "LVM-Zx7QbV-tpool", "LVM volume" },
-                { "CRYPT-LUKS2-0123-data", "encrypted volume" },
-                { "CRYPT-LUKS1-0123-data", "encrypted volume" },
-                { "CRYPT-PLAIN-swap", "encrypted volume" },
-                { "CRYPT-VERITY-0123-usr", "device-mapper device" },
+                { "LVM-Zx7QbV", "lvm" },
+                { "LVM-Zx7QbV-tpool", "lvm" },
+                { "CRYPT-LUKS2-0123-data", "crypt" },
+                { "CRYPT-LUKS1-0123-data", "crypt" },
+                { "CRYPT-PLAIN-swap", "crypt" },
+                { "CRYPT-VERITY-0123-usr", "dm" },
                 { "mpath-360014", "multipath" },
-                { "part1-mpath-360014", "device-mapper device" },
-                { "", "device-mapper device" },
+                { "part1-mpath-360014", "dm" },
+                { "", "dm" },
         };
 
         for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
@@ -92,16 +93,16 @@ static void test_lvm_in_luks(void **state) {
         assert_stack(&dir, 0,
                      "partition sda1\n"
                      "partition sda2\n"
-                     "  encrypted volume dm-0 crypt\n"
-                     "    LVM volume dm-2 vg-swap\n"
+                     "  crypt dm-0 crypt\n"
+                     "    lvm dm-2 vg-swap\n"
                      "      swap swap /dev/dm-2\n"
-                     "    LVM volume dm-3 vg-root-real\n"
-                     "      LVM volume dm-1 vg-root\n"
+                     "    lvm dm-3 vg-root-real\n"
+                     "      lvm dm-1 vg-root\n"
                      "        filesystem ext4 /dev/mapper/vg-root\n"
                      "          mount ext4 /\n"
-                     "      LVM volume dm-10 vg-snap\n"
-                     "    LVM volume dm-4 vg-snap-cow\n"
-                     "      LVM volume dm-10 vg-snap, again\n",
+                     "      lvm dm-10 vg-snap\n"
+                     "    lvm dm-4 vg-snap-cow\n"
+                     "      lvm dm-10 vg-snap, again\n",
                      true, true);
         assert_stack(&dir, 16, "", false, true);
 }
@@ -117,10 +118,40 @@ static void test_multipath_with_partitions(void **state) {
         hold(&dir, "dm-0", "dm-1");
         assert_stack(&dir, 16,
                      "multipath dm-0 mpatha\n"
-                     "  device-mapper device dm-1 mpatha-part1\n"
+                     "  dm dm-1 mpatha-part1\n"
                      "    filesystem ext4 /dev/mapper/mpatha-part1\n"
                      "      mount ext4 /data\n",
                      true, true);
+}
+
+/* From the names of nodes to those of the kernel. */
+static void test_nodes(void **state) {
+        static const struct {
+                const char *path, *name;
+        } cases[] = {
+                { "/dev/sda1", "sda1" },
+                { "/dev/mapper/v--g-l--v", "dm-7" },
+                { "/dev/v-g/l-v", "dm-7" },
+                { "/dev/mapper/v-g", NULL },
+                { "/dev/v/g-l-v", NULL },
+                { "/dev/sdz", NULL },
+                { "/dev/", NULL },
+                { "/dev/../dev/sda1", NULL },
+                { "/data/sda1", NULL },
+                { "sda1", NULL },
+                { "", NULL },
+        };
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
+
+        add_dm(&dir, "dm-7", "254:7", "v--g-l--v", "LVM-abc");
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                char name[16] = "";
+
+                assert_int_equal(volume_of_node(dir.path, cases[i].path, name, sizeof(name)),
+                                 cases[i].name != NULL);
+                if (cases[i].name)
+                        assert_string_equal(name, cases[i].name);
+        }
 }
 
 /* ---- md ---- */
@@ -140,6 +171,7 @@ static void test_md(void **state) {
                 { "linear", "2", "0", "in_sync", false },
                 { "raid10", "4", "0", "in_sync", true },
                 { "raid10", "4", "1", "in_sync", false },
+                { "raid10", "4", "2", "faulty", true },
                 { "raid4", "3", "0", "in_sync", true },
                 { "raid5", "3", "0", "in_sync", true },
                 { "raid5", "3", "1", "in_sync", false },
@@ -216,9 +248,9 @@ static void test_bcache_and_drbd(void **state) {
                      "partition sda1\n"
                      "  bcache bcache0\n"
                      "partition sda2\n"
-                     "  DRBD drbd1\n",
+                     "  drbd drbd1\n",
                      true, true);
-        assert_stack(&dir, 16, "block device odd0\n", true, true);
+        assert_stack(&dir, 16, "device odd0\n", true, true);
 }
 
 static void test_loops(void **state) {
@@ -241,10 +273,10 @@ static void test_loops(void **state) {
         assert_stack(&dir, 16,
                      "filesystem ext4 /dev/sdb\n"
                      "  mount ext4 /data\n"
-                     "  loop device loop0 /data/a file.img\n"
+                     "  loop loop0 /data/a file.img\n"
                      "    filesystem squashfs /dev/loop0\n"
                      "      mount squashfs /img\n"
-                     "  loop device loop10 /data/gone (deleted)\n"
+                     "  loop loop10 /data/gone (deleted)\n"
                      "    partition loop10p1\n",
                      true, true);
 }
@@ -254,6 +286,7 @@ static void test_btrfs(void **state) {
                 ROOT "40 28 0:40 / /pool rw - btrfs /dev/sda2 rw,subvol=/\n"
                      "41 28 0:40 /home /home rw - btrfs /dev/sda2 rw,subvol=/home\n"
                      "42 28 0:41 / /one rw - btrfs /dev/sda1 rw\n"
+                     "44 28 0:43 / /fuse rw - fuse.x /dev/sdb rw\n"
                      "43 28 0:42 / /other rw - overlay overlay rw\n",
                 "");
         struct stack stack = {};
@@ -280,6 +313,8 @@ static void test_btrfs(void **state) {
                      "    mount btrfs /home\n",
                      true, true);
         read_stack(&dir, 16, &stack);
+        assert_true(stack_has_filesystem(&stack, "btrfs"));
+        assert_false(stack_has_filesystem(&stack, "ext4"));
         assert_int_equal(stack.nodes[0].devices, 2);
         assert_int_equal(stack.nodes[0].devnum, makedev(0, 40));
         stack_clear(&stack);
@@ -345,10 +380,10 @@ static void test_ring(void **state) {
         hold(&dir, "dm-1", "dm-0");
         hold(&dir, "dm-1", "sdb");
         assert_stack(&dir, 16,
-                     "device-mapper device dm-0 a\n"
-                     "  device-mapper device dm-1 b\n"
-                     "    device-mapper device dm-0 a, again\n"
-                     "    block device sdb, again\n",
+                     "dm dm-0 a\n"
+                     "  dm dm-1 b\n"
+                     "    dm dm-0 a, again\n"
+                     "    device sdb, again\n",
                      true, true);
 }
 
@@ -461,6 +496,9 @@ static void test_no_swap_in_the_kernel(void **state) {
         assert_stack(&dir, 16, "", false, true);
         assert_int_equal(mkdir(temp_path(&dir, "swaps"), 0700), 0);
         assert_stack(&dir, 16, "", true, false);
+        assert_int_equal(rmdir(temp_path(&dir, "swaps")), 0);
+        make_symlink("swaps", temp_path(&dir, "swaps"));
+        assert_stack(&dir, 16, "", true, false);
 }
 
 /* ---- namespaces ---- */
@@ -527,12 +565,34 @@ static void test_namespace_that_stays(void **state) {
 static void test_mounted_only_elsewhere(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
 
-        add_process(&dir, "77", 2, "128 1 254:9 / / rw master:1 - ext4 /dev/vda1 rw\n"
+        add_process(&dir, "77", 2, "128 1 254:9 / / rw shared:9 master:1 - ext4 /dev/vda1 rw\n"
                                    "140 128 8:16 / /data rw - ext4 /dev/sdb rw\n");
         assert_stack(&dir, 16,
                      "filesystem ext4 /dev/sdb\n"
                      "  mount ext4 /data, elsewhere, stays\n",
                      true, true);
+}
+
+/* What is mounted on nothing is not unmounted anywhere by unmounting ours. */
+static void test_root_elsewhere(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir =
+                stack_machine("28 1 8:16 / / rw shared:1 - ext4 /dev/sdb rw\n", "");
+
+        add_process(&dir, "77", 2, "128 1 0:9 / / rw shared:2 - tmpfs tmpfs rw\n"
+                                   "140 128 8:16 / /old rw master:1 - ext4 /dev/sdb rw\n");
+        assert_stack(&dir, 16,
+                     "filesystem ext4 /dev/sdb\n"
+                     "  mount ext4 /\n"
+                     "  mount ext4 /old, elsewhere, stays\n",
+                     true, true);
+}
+
+/* Its namespace cannot be told, and may be any. */
+static void test_process_that_hides(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(ROOT, "");
+
+        write_text(temp_path(&dir, "proc/77/ns/mnt"), "");
+        assert_stack(&dir, 16, "", true, false);
 }
 
 /* A process without a table has ended: another one of its namespace is asked. */
@@ -573,26 +633,30 @@ static void test_this_machine(void **state) {
 static void test_count(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
                 ROOT "40 28 8:2 / /srv rw - xfs /dev/sda2 rw\n"
-                     "41 28 8:2 /x /x rw - xfs /dev/sda2 rw\n",
+                     "41 28 8:2 /x /x rw - xfs /dev/sda2 rw\n"
+                     "42 28 9:0 / /md rw - ext4 /dev/md0 rw\n",
                 "/dev/sdb partition 15356 0 -2\n");
-        struct stack_count count = {};
-        struct stack stack = {};
+        struct stack a = {}, b = {};
+        const struct stack *before[] = { &a };
+        struct radius radius = {};
 
-        add_md(&dir, "md0", "9:0", "raid1", "2");
+        /* On sda twice, and on sdb. */
+        add_md(&dir, "md0", "9:0", "raid1", "3");
         hold(&dir, "sda1", "md0");
         hold(&dir, "sda2", "md0");
-        read_stack(&dir, 0, &stack);
-        stack_count(&stack, &count);
-        stack_clear(&stack);
-        read_stack(&dir, 16, &stack);
-        stack_count(&stack, &count);
-        stack_clear(&stack);
-        assert_int_equal(count.disks, 2);
-        assert_int_equal(count.partitions, 2);
-        assert_int_equal(count.volumes, 1);
-        assert_int_equal(count.filesystems, 1);
-        assert_int_equal(count.mounts, 2);
-        assert_int_equal(count.swaps, 1);
+        hold(&dir, "sdb", "md0");
+        read_stack(&dir, 0, &a);
+        read_stack(&dir, 16, &b);
+        stack_count(&a, NULL, 0, &radius);
+        stack_count(&b, before, 1, &radius);
+        assert_int_equal(radius.disks, 2);
+        assert_int_equal(radius.partitions, 2);
+        assert_int_equal(radius.volumes, 1);
+        assert_int_equal(radius.filesystems, 2);
+        assert_int_equal(radius.mounts, 3);
+        assert_int_equal(radius.swaps, 1);
+        stack_clear(&a);
+        stack_clear(&b);
 }
 
 int main(void) {
@@ -602,6 +666,7 @@ int main(void) {
                 cmocka_unit_test(test_dm_kinds),
                 cmocka_unit_test(test_lvm_in_luks),
                 cmocka_unit_test(test_multipath_with_partitions),
+                cmocka_unit_test(test_nodes),
                 cmocka_unit_test(test_md),
                 cmocka_unit_test(test_md_on_one_disk),
                 cmocka_unit_test(test_md_partitions),
@@ -623,6 +688,8 @@ int main(void) {
                 cmocka_unit_test(test_namespace_that_follows),
                 cmocka_unit_test(test_namespace_that_stays),
                 cmocka_unit_test(test_mounted_only_elsewhere),
+                cmocka_unit_test(test_root_elsewhere),
+                cmocka_unit_test(test_process_that_hides),
                 cmocka_unit_test(test_process_that_ends),
                 cmocka_unit_test(test_own_table_is_missing),
                 cmocka_unit_test(test_this_machine),

@@ -17,6 +17,32 @@
 
 #define ACTED_AT ((usec_t) 1234567890123)
 
+/* A memory of its own for each: nothing is the same by chance. */
+static struct memory memory_of(enum incident_state state, usec_t acted_at) {
+        struct memory memory = {
+                .past = { .state = state, .act = (enum step) (state % _STEP_MAX),
+                          .acted_at = acted_at },
+                .suppressed_until = acted_at / 3,
+        };
+
+        for (size_t i = 0; i < LADDER_ACTS_MAX; i++)
+                memory.past.acts[i] = acted_at / (i + 2);
+        return memory;
+}
+
+static int write_all(struct state_file *file, enum incident_state state, usec_t acted_at,
+                     const struct mounts *mounts) {
+        struct memory memory = memory_of(state, acted_at);
+
+        return state_file_write(file, &memory, mounts);
+}
+
+static int set(struct state_file *file, enum incident_state state, usec_t acted_at) {
+        struct memory memory = memory_of(state, acted_at);
+
+        return state_file_set(file, &memory);
+}
+
 static const struct disk_id disk = { .name = "sda", .diskseq = 7 };
 
 static struct state_file open_in(const struct temp_dir *dir) {
@@ -58,13 +84,11 @@ static void assert_same_entry(const struct mount_entry *a, const struct mount_en
 static void assert_tells(const struct temp_dir *dir, enum incident_state state, usec_t acted_at,
                          const struct mounts *mounts) {
         struct state_file file = open_in(dir);
-        enum incident_state found = _INCIDENT_STATE_MAX;
+        struct memory found = {}, told = memory_of(state, acted_at);
         struct mounts back = {};
-        usec_t at = 1;
 
-        assert_int_equal(state_file_read(&file, &found, &at, &back), 0);
-        assert_int_equal(found, state);
-        assert_int_equal(at, acted_at);
+        assert_int_equal(state_file_read(&file, &found, &back), 0);
+        assert_memory_equal(&found, &told, sizeof(told));
         assert_int_equal(back.n, mounts->n);
         for (size_t i = 0; i < back.n; i++)
                 assert_same_entry(back.entries + i, mounts->entries + i);
@@ -82,7 +106,7 @@ static void test_round_trip(void **state) {
         for (int i = 0; i < _INCIDENT_STATE_MAX; i++) {
                 enum incident_state s = (enum incident_state) i;
 
-                assert_int_equal(state_file_write(&file, s, ACTED_AT, &mounts), 0);
+                assert_int_equal(write_all(&file, s, ACTED_AT, &mounts), 0);
                 assert_tells(&dir, s, ACTED_AT, &mounts);
         }
         state_file_close(&file);
@@ -96,12 +120,12 @@ static void test_set(void **state) {
         struct state_file file = open_in(&dir);
         usec_t times[] = { 0, 1, ACTED_AT, USEC_INFINITY };
 
-        assert_int_equal(state_file_write(&file, INCIDENT_HEALTHY, 0, &mounts), 0);
+        assert_int_equal(write_all(&file, INCIDENT_HEALTHY, 0, &mounts), 0);
         for (int i = 0; i < _INCIDENT_STATE_MAX; i++)
                 for (size_t k = 0; k < ELEMENTSOF(times); k++) {
                         enum incident_state s = (enum incident_state) i;
 
-                        assert_int_equal(state_file_set(&file, s, times[k]), 0);
+                        assert_int_equal(set(&file, s, times[k]), 0);
                         assert_tells(&dir, s, times[k], &mounts);
                 }
         state_file_close(&file);
@@ -117,9 +141,9 @@ static void test_shorter_and_longer(void **state) {
         for (size_t n = 0; n <= 200; n = n < 3 ? n + 1 : n * 4) {
                 const struct mounts many = { entries, 200 }, few = { entries, n };
 
-                assert_int_equal(state_file_write(&file, INCIDENT_FAILED, 5, &many), 0);
+                assert_int_equal(write_all(&file, INCIDENT_FAILED, 5, &many), 0);
                 assert_tells(&dir, INCIDENT_FAILED, 5, &many);
-                assert_int_equal(state_file_write(&file, INCIDENT_BUSY, 6, &few), 0);
+                assert_int_equal(write_all(&file, INCIDENT_BUSY, 6, &few), 0);
                 assert_tells(&dir, INCIDENT_BUSY, 6, &few);
         }
         state_file_close(&file);
@@ -145,7 +169,7 @@ static void test_hostile_texts(void **state) {
                 entries[i].flags = i % 2 ? ULONG_MAX : 0;
                 entries[i].devnum = makedev(4095, 1048575);
         }
-        assert_int_equal(state_file_write(&file, INCIDENT_SHUTTING, ACTED_AT, &mounts), 0);
+        assert_int_equal(write_all(&file, INCIDENT_SHUTTING, ACTED_AT, &mounts), 0);
         assert_tells(&dir, INCIDENT_SHUTTING, ACTED_AT, &mounts);
         state_file_close(&file);
 }
@@ -162,7 +186,7 @@ static void test_longest_texts(void **state) {
                 memset(e.target, *c, sizeof(e.target) - 1);
                 memset(e.fstype, *c, sizeof(e.fstype) - 1);
                 memset(e.data, *c, sizeof(e.data) - 1);
-                assert_int_equal(state_file_write(&file, INCIDENT_DRAINING, 9, &mounts), 0);
+                assert_int_equal(write_all(&file, INCIDENT_DRAINING, 9, &mounts), 0);
                 assert_tells(&dir, INCIDENT_DRAINING, 9, &mounts);
         }
         state_file_close(&file);
@@ -170,22 +194,22 @@ static void test_longest_texts(void **state) {
 
 /* Reads a file of these bytes. Whatever is found is sound, and nothing leaks. */
 static int read_bytes(const struct temp_dir *dir, const void *data, size_t n) {
-        enum incident_state state = _INCIDENT_STATE_MAX;
+        struct memory memory = { .past.state = _INCIDENT_STATE_MAX };
         struct state_file file = open_in(dir);
         struct mounts mounts = {};
-        usec_t at;
         int r;
 
         write_bytes(file.path, data, n);
-        r = state_file_read(&file, &state, &at, &mounts);
+        r = state_file_read(&file, &memory, &mounts);
         if (r == 0) {
-                assert_true(state < _INCIDENT_STATE_MAX);
+                assert_true(memory.past.state < _INCIDENT_STATE_MAX);
+                assert_true(memory.past.act < _STEP_MAX);
                 for (size_t i = 0; i < mounts.n; i++)
                         assert_true(strnlen(mounts.entries[i].target, PATH_MAX) < PATH_MAX);
                 mounts_clear(&mounts);
         } else {
                 assert_true(r == -EBADMSG || r == -ENODATA);
-                assert_int_equal(state, _INCIDENT_STATE_MAX);
+                assert_int_equal(memory.past.state, _INCIDENT_STATE_MAX);
                 assert_null(mounts.entries);
         }
         state_file_close(&file);
@@ -196,7 +220,9 @@ static int read_file_text(const struct temp_dir *dir, const char *text) {
         return read_bytes(dir, text, strlen(text));
 }
 
-#define LINE "state failed       00000000000000000123\n"
+#define STATE "state failed       offline              00000000000000000123 00000000000000000000\n"
+#define ACTS "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
+#define LINE STATE ACTS
 #define MOUNT "mount 42 8:1 1024 /dev/sda1 / /mnt/a ext4 errors=remount-ro\n"
 
 static void test_nothing_told(void **state) {
@@ -207,8 +233,13 @@ static void test_nothing_told(void **state) {
 
 static void test_garbage(void **state) {
         static const char *const garbage[] = {
-                "\n", "x", "state", "state \n", "state failed\n", "state stuck 0\n",
-                "state failedd 0\n", "state 3 0\n", "failed\n", "mount\n", MOUNT, MOUNT LINE,
+                "\n", "x", "state", "state \n", "state failed\n", STATE, ACTS,
+                "state failed 0\n" ACTS, "state stuck offline 0 0\n" ACTS,
+                "state failedd offline 0 0\n" ACTS, "state failed offlin 0 0\n" ACTS,
+                "state failed offline 0\n" ACTS, "state failed offline 0 0 0\n" ACTS,
+                STATE "acts 1 2 3\n", STATE "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 x\n",
+                STATE "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", "failed\n",
+                "mount\n", MOUNT, MOUNT LINE,
                 LINE "\n", LINE "x\n", LINE "mount\n", LINE "mount \n", LINE LINE,
                 LINE "mount x 8:1 0 a / /b ext4 -\n", LINE "mount 1 8 0 a / /b ext4 -\n",
                 LINE "mount 1 8:1 0 a / /b ext4\n", LINE "mount 1 8:1 0 a /\n",
@@ -247,7 +278,8 @@ static void test_truncated(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
 
         for (size_t n = 1; n < sizeof(whole); n++)
-                if (read_bytes(&dir, whole, n) != (whole[n - 1] == '\n' ? 0 : -EBADMSG))
+                if (read_bytes(&dir, whole, n) !=
+                    (n > strlen(STATE) && whole[n - 1] == '\n' ? 0 : -EBADMSG))
                         fail_msg("cut after %zu bytes", n);
 }
 
@@ -321,10 +353,10 @@ static void test_paths(void **state) {
         assert_int_equal(state_file_open(long_dir, &id, &file), -ENAMETOOLONG);
 
         file.fd = open("/dev/full", O_RDWR | O_CLOEXEC);
-        assert_int_equal(state_file_set(&file, INCIDENT_ACTING, 0), -ENOSPC);
-        assert_true(state_file_write(&file, INCIDENT_ACTING, 0, &none) < 0);
+        assert_int_equal(set(&file, INCIDENT_ACTING, 0), -ENOSPC);
+        assert_true(write_all(&file, INCIDENT_ACTING, 0, &none) < 0);
         state_file_close(&file);
-        assert_int_equal(state_file_set(&file, INCIDENT_ACTING, 0), -EBADF);
+        assert_int_equal(set(&file, INCIDENT_ACTING, 0), -EBADF);
 }
 
 int main(void) {

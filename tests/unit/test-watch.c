@@ -20,22 +20,29 @@
 
 static const struct policy policy = {
         .warn = 4 * S, .stall = 16 * S, .settle = 8 * S,
-        .inflight_limit = 64, .inflight = 10 * S,
+        .inflight_limit = 64, .inflight = 10 * S, .act = 1, .max_acts = 16,
+        .acts_window = 3600 * S,
+};
+
+static const struct plan plan = {
+        .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE, .back = STEP_RUNNING,
+        .answer = 10 * S, .fail_answer = 10 * S, .fence_wait = USEC_INFINITY,
 };
 
 struct story {
         struct watch watch;
         struct sample sample;
         enum footing footing;
-        bool can_act;
+        struct circumstances here;
         int answer; /* of the executor that a step is given to */
         unsigned begun[_STEP_MAX];
 };
 
 static struct story story_new(void) {
-        struct story s = { .footing = FOOTING_DATA, .can_act = true, .sample = { .at = 1000 * S } };
+        struct story s = { .footing = FOOTING_DATA, .sample = { .at = 1000 * S } };
 
         watch_init(&s.watch, s.sample.at);
+        s.watch.plan = plan;
         return s;
 }
 
@@ -50,7 +57,7 @@ static int begin(enum step step, void *userdata) {
 static bool look(struct story *s, usec_t t, uint32_t n) {
         s->sample.at += t;
         s->sample.outstanding = n;
-        return watch_take(&s->watch, &policy, &s->sample, s->can_act, s->footing);
+        return watch_take(&s->watch, &policy, &s->sample, &s->here, s->footing);
 }
 
 static bool pursue(struct story *s) {
@@ -61,13 +68,17 @@ static bool returned(struct story *s, enum step step, int error) {
         return watch_returned(&s->watch, step, error, s->footing, s->sample.at);
 }
 
+static int request(struct story *s) {
+        return watch_request(&s->watch, STEP_LUN_RESET, s->footing, s->sample.at);
+}
+
 static void look_for(struct story *s, usec_t t, uint32_t n) {
         for (usec_t k = 0; k < t; k += S)
                 (void) look(s, S, n);
 }
 
 #define assert_state(s, expected)                                                 \
-        assert_string_equal(incident_state_to_string((s)->watch.ladder.state),    \
+        assert_string_equal(incident_state_to_string((s)->watch.ladder.past.state),    \
                             incident_state_to_string(expected))
 
 static struct story story_acting(void) {
@@ -104,7 +115,7 @@ static struct story story_uncured(void) {
 static void test_watch_only(void **state) {
         struct story s = story_new();
 
-        s.can_act = false;
+        s.watch.plan = (struct plan) { .fence_wait = USEC_INFINITY };
         look_for(&s, 17 * S, 4);
         assert_state(&s, INCIDENT_REPORTED);
         assert_false(pursue(&s));
@@ -139,7 +150,7 @@ static void test_no_act_while_held_or_recovering(void **state) {
 static void test_watching_goes_on(void **state) {
         struct story s = story_new();
 
-        s.can_act = false;
+        s.watch.plan = (struct plan) { .fence_wait = USEC_INFINITY };
         look_for(&s, 5 * S, 4);
         assert_state(&s, INCIDENT_SUSPECT);
         assert_int_equal(s.watch.symptom.quiet, 4 * S);
@@ -161,7 +172,7 @@ static void test_after_an_act_the_look_begins_anew(void **state) {
         look_for(&s, 7 * S, 4);
         assert_state(&s, INCIDENT_SETTLING);
         (void) look(&s, S, 4);
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 static void test_late_return_of_another_step(void **state) {
@@ -174,7 +185,7 @@ static void test_late_return_of_another_step(void **state) {
         look_for(&s, 8 * S, 4);
         assert_state(&s, INCIDENT_SETTLING);
         (void) look(&s, S, 4);
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 static void test_recovery_after_an_act(void **state) {
@@ -191,7 +202,7 @@ static void test_recovery_after_an_act(void **state) {
                 assert_state(&s, INCIDENT_SETTLING);
         }
         (void) look(&s, S, 4);
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 /* But not for ever: a controller that the kernel resets every few seconds does not put off the
@@ -200,13 +211,13 @@ static void test_recoveries_after_an_act(void **state) {
         struct story s = story_settling();
         usec_t begun = s.sample.at;
 
-        for (int i = 0; i < 10 && s.watch.ladder.state == INCIDENT_SETTLING; i++) {
+        for (int i = 0; i < 10 && s.watch.ladder.past.state == INCIDENT_SETTLING; i++) {
                 look_for(&s, 5 * S, 4);
                 s.sample.recovering = true;
                 look_for(&s, 2 * S, 0);
                 s.sample.recovering = false;
         }
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
         assert_true(s.sample.at - begun >= policy.settle);
 
         /* The next state may be put off once again. */
@@ -216,7 +227,7 @@ static void test_recoveries_after_an_act(void **state) {
 static void test_recovery_between_tries(void **state) {
         struct story s = story_uncured();
 
-        for (int i = 0; i < 20 && s.watch.ladder.state == INCIDENT_UNCURED; i++) {
+        for (int i = 0; i < 20 && s.watch.ladder.past.state == INCIDENT_UNCURED; i++) {
                 look_for(&s, 5 * S, 4);
                 s.sample.recovering = true;
                 look_for(&s, 2 * S, 0);
@@ -331,9 +342,9 @@ static void test_request(void **state) {
         struct story s = story_new();
 
         look_for(&s, 3 * S, 4);
-        assert_int_equal(watch_request(&s.watch, s.sample.at), 0);
+        assert_int_equal(request(&s), 0);
         assert_state(&s, INCIDENT_ACTING);
-        assert_int_equal(watch_request(&s.watch, s.sample.at), -EBUSY);
+        assert_int_equal(request(&s), -EBUSY);
         assert_false(pursue(&s));
         assert_int_equal(s.begun[STEP_LUN_RESET], 1);
         (void) look(&s, S, 4); /* the time before it is over */
@@ -341,16 +352,20 @@ static void test_request(void **state) {
 }
 
 static void test_resume(void **state) {
-        struct story s = { .footing = FOOTING_DATA, .can_act = true, .sample = { .at = 500 * S } };
+        const struct ladder_past past = { .state = INCIDENT_ACTING, .act = STEP_LUN_RESET,
+                                          .acted_at = 77 * S };
+        struct story s = { .footing = FOOTING_DATA, .sample = { .at = 500 * S } };
 
-        watch_resume(&s.watch, INCIDENT_ACTING, false, 77 * S, s.sample.at);
+        watch_init(&s.watch, s.sample.at);
+        s.watch.plan = plan;
+        watch_resume(&s.watch, &past, false, s.sample.at);
         assert_state(&s, INCIDENT_SETTLING);
-        assert_int_equal(s.watch.ladder.acted_at, 77 * S);
+        assert_int_equal(s.watch.ladder.past.acted_at, 77 * S);
         assert_false(s.watch.begun);
         look_for(&s, 8 * S, 4);
         assert_state(&s, INCIDENT_SETTLING);
         (void) look(&s, S, 4);
-        assert_state(&s, INCIDENT_OFFLINING);
+        assert_state(&s, INCIDENT_FAILING);
 }
 
 /* ---- when to look ---- */

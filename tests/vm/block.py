@@ -7,8 +7,10 @@ makes QEMU wait for its requests, and so the whole guest stands still, unless th
 lost its registers first (see lose_registers).
 """
 
+import contextlib
 import os
 import re
+import threading
 
 # Shadow doorbells lose requests when the controller is reset. QEMU 7 cannot do without them.
 NVME_OPTIONS = 'dbcs=off'
@@ -21,6 +23,11 @@ DEBT = 1 << 20
 
 COMMAND = 4  # PCI's command register
 MEMORY_SPACE = 2  # in there: the device answers at its memory addresses
+BAR = 0x14  # the upper half of the address of an NVMe controller's registers
+BUS_NUMBERS = 0x18  # of a bridge: the byte in the middle is that of the bus below
+
+# For how many seconds a controller that keeps losing its registers has them after a reset.
+LEFT_ALONE = 1.5
 
 
 class BlockDisk:
@@ -122,12 +129,24 @@ class Namespace(BlockDisk):
 
 
 class NvmeController:
-    """An NVMe controller, with the serial number nvmeN, whose images are namespaces 1, 2 ..."""
+    """An NVMe controller, with the serial number nvmeN, whose images are namespaces 1, 2 ...
 
-    def __init__(self, machine, number, images, options):
+    BRIDGE: it is below a root port, and alone there.
+
+    What QEMU does when its registers are gone stands for most ways in which one fails:
+      A   a disk hangs, lose_registers(): a reset by the guest's driver cures it
+      B   the same and keep_losing_registers(): each reset works, and it hangs again
+      C   what B becomes without multipath: the reset waits for ever for what it has sent again
+      gone  take_away(): the guest's driver gives it up; give_back() before it can be found again
+    """
+
+    def __init__(self, machine, number, images, options, bridge=False):
         self._guest = machine
         self._slot = FIRST_NVME_SLOT + number
         self._options = options
+        self._bridge = f'bridge{number}' if bridge else None
+        self._thief = None
+        self._bar = None
         self.device = f'nvme{number}'
         if isinstance(images, str):
             images = [images]
@@ -136,35 +155,105 @@ class NvmeController:
 
     def qemu_arguments(self):
         options = f',{self._options}' if self._options else ''
-        arguments = ['-device', f'nvme,id={self.device},serial={self.device},'
-                                f'addr={self._slot:#x}{options}']
+        arguments, place = [], f'addr={self._slot:#x}'
+        if self._bridge:
+            arguments = ['-device', f'pcie-root-port,id={self._bridge},chassis={self._slot},{place}']
+            place = f'bus={self._bridge}'
+        arguments += ['-device', f'nvme,id={self.device},serial={self.device},{place}{options}']
         for disk in self.disks:
             arguments += disk.qemu_arguments()
         return arguments
 
     def pci(self):
         """The PCI device in the guest's sysfs."""
-        return f'/sys/bus/pci/devices/0000:00:{self._slot:02x}.0'
+        slot = f'/sys/bus/pci/devices/0000:00:{self._slot:02x}.0'
+        return f'{slot}/0000:*:00.0' if self._bridge else slot
 
     def name(self):
         """nvme0 or so; its number need not be ours."""
         return os.path.basename(self._guest.wait_for(f'ls -d {self.pci()}/nvme/nvme*', 60))
 
-    # The command register, through the ports of the PCI host, as the guest's firmware does it.
+    # Its configuration space, through the ports of the PCI host, as the guest's firmware does it.
 
     def command(self):
         """What is in the PCI command register."""
-        self._select_command()
-        return int(self._guest.monitor.hmp('i/2 0xcfc').split('=')[1], 16) & 0xffff
+        return self._read_config(COMMAND) & 0xffff
 
     def set_command(self, value):
-        self._select_command()
-        self._guest.monitor.hmp(f'o/2 0xcfc {value:#x}')
+        self._write_config(COMMAND, value, 2)
 
-    def _select_command(self):
-        address = 1 << 31 | self._slot << 11 | COMMAND
-        self._guest.monitor.hmp(f'o/4 0xcf8 {address:#x}')
+    def _read_config(self, register):
+        with self._guest.monitor.lock:
+            self._select(register)
+            return self._input()
+
+    def _write_config(self, register, value, size=4):
+        with self._guest.monitor.lock:
+            self._select(register)
+            self._guest.monitor.hmp(f'o/{size} 0xcfc {value:#x}')
+
+    def _select(self, register):
+        bus, slot = 0, self._slot
+        if self._bridge:
+            self._point_at(0, slot, BUS_NUMBERS)
+            bus, slot = self._input() >> 8 & 0xff, 0
+        self._point_at(bus, slot, register)
+
+    def _point_at(self, bus, slot, register):
+        self._guest.monitor.hmp(f'o/4 0xcf8 {1 << 31 | bus << 16 | slot << 11 | register:#x}')
+
+    def _input(self):
+        return int(self._guest.monitor.hmp('i/4 0xcfc').split('=')[1], 16)
+
+    # What can be wrong with it.
 
     def lose_registers(self):
         """No doorbell is heard any more. A controller reset by the guest's driver cures that."""
         self.set_command(self.command() & ~MEMORY_SPACE)
+
+    def keep_losing_registers(self):
+        """From now on it loses its registers again shortly after each reset."""
+        self._thief = Thief(self)
+
+    def keep_registers(self):
+        """Whatever the guest does from now on, it keeps its registers."""
+        if self._thief:
+            self._thief.end()
+            self._thief = None
+
+    def take_away(self):
+        """Nothing answers at its addresses any more, whatever the guest's driver tries."""
+        self._bar = self._read_config(BAR)
+        self._write_config(BAR, 0xffffffff)
+
+    def give_back(self):
+        self._write_config(BAR, self._bar)
+
+
+class Thief:
+    """Takes a controller's registers away again when the guest has set them up anew.
+
+    A reset needs them for some tenths of a second, and for longer on a busy host.
+    """
+
+    def __init__(self, controller):
+        self._controller = controller
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def end(self):
+        self._end.set()
+        self._thread.join()
+
+    def _run(self):
+        with contextlib.suppress(OSError, ValueError):  # QEMU has ended, and its monitor with it
+            self._steal()
+
+    def _steal(self):
+        while not self._end.wait(0.05):
+            command = self._controller.command()
+            if not command & MEMORY_SPACE or command == 0xffff:
+                continue
+            if not self._end.wait(LEFT_ALONE):
+                self._controller.lose_registers()

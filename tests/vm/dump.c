@@ -31,7 +31,8 @@ static const char *const in_block[] = {
         "dev", "diskseq", "hidden", "inflight", "nsid", "removable", "ro", "size", "stat", "wwid",
         "ana_state", "numa_nodes", "queue_depth", "device", "subsystem", "multipath/*",
         "slaves", "slaves/*", "holders", "holders/*", "dm/name", "dm/uuid", "dm/suspended",
-        "md/array_state", "md/level", "loop/backing_file",
+        "md/array_state", "md/level", "md/raid_disks", "md/degraded", "md/dev-*/state",
+        "loop/backing_file",
         "queue/io_timeout", "queue/iostats", "queue/iostats_passthrough",
         "queue/logical_block_size", "queue/nr_requests", "queue/rotational", "queue/scheduler",
         "queue/write_cache",
@@ -250,6 +251,7 @@ int main(void) {
         each("/sys/class/nvme/*", add_controller);
         each("/sys/class/nvme-subsystem/*", add_subsystem);
         each("/sys/class/block/*", add);
+        each("/sys/dev/block/*", add);
         each("/sys/class/scsi_host/*", add);
         each("/sys/class/scsi_generic/*", add);
         each("/sys/module/nvme_core/parameters/*_timeout", add);
@@ -258,7 +260,7 @@ int main(void) {
         each("/sys/module/nvme_core/parameters/iopolicy", add);
         add("/proc/sys/kernel/osrelease");
         add("/proc/swaps");
-        add_file("/proc/mounts");
+        add_file("/proc/self/mountinfo");
 
         qsort(lines, n_lines, sizeof(*lines), compare);
         for (size_t i = 0; i < n_lines; i++)

@@ -131,6 +131,7 @@ class Monitor:
 
     def __init__(self, connection):
         connection.settimeout(10)
+        self.lock = threading.RLock()  # to be held over commands that belong together
         self._stream = connection.makefile('rw')
         self._stream.readline()
         self.execute('qmp_capabilities')
@@ -140,6 +141,10 @@ class Monitor:
         return self.execute('human-monitor-command', **{'command-line': line})
 
     def execute(self, command, **arguments):
+        with self.lock:
+            return self._execute(command, arguments)
+
+    def _execute(self, command, arguments):
         self._stream.write(json.dumps({'execute': command, 'arguments': arguments}) + '\n')
         self._stream.flush()
         while True:
@@ -162,6 +167,7 @@ class Guest:
     qemu     10 for a QEMU of at least this version; what nvme needs is taken anyhow
     nvme     images, each a controller with one namespace, or a list of them: its namespaces
     nvme_options  of each of these controllers
+    nvme_bridge   each of these controllers is below a root port of its own
     virtio_blk    images, each a virtio-blk disk
     tools    fio, lvm, mdadm ... are in a busybox guest. Where busybox has a program of that name,
              its shell takes that one, so say /usr/sbin/mke2fs, blkdiscard, fstrim with the folder
@@ -172,13 +178,15 @@ class Guest:
     """
 
     def __init__(self, kind, hbas=(), payload=None, udev=False, devices=(), append='', kernel=None,
-                 qemu=None, nvme=(), nvme_options=block.NVME_OPTIONS, virtio_blk=(), tools=False):
+                 qemu=None, nvme=(), nvme_options=block.NVME_OPTIONS, nvme_bridge=False,
+                 virtio_blk=(), tools=False):
         assert kind in ('busybox', 'debian'), kind
         self.kind = kind
         self._kernel = kernel
         self._new_qemu = qemu == 10 or bool(nvme)
         self._tools = tools
-        self._controllers = [block.NvmeController(self, number, images, nvme_options)
+        self._controllers = [block.NvmeController(self, number, images, nvme_options,
+                                                   nvme_bridge)
                              for number, images in enumerate(nvme)]
         self.nvme = [disk for controller in self._controllers for disk in controller.disks]
         self.virtio_blk = [block.VirtioDisk(self, number, image)
