@@ -129,7 +129,7 @@ int disk_set_up_acts(struct disk *disk) {
         assert(disk);
 
         reset = can_be_reset(disk);
-        if (!reset && !driver_find(disk->id.driver))
+        if (!reset && (!disk->policy.contain || !driver_find(disk->id.driver)))
                 return 0;
         r = state_file_open(UNHANG_RUNTIME_DIR, &disk->id, &disk->state);
         if (r < 0)
@@ -149,9 +149,12 @@ static bool is_hung(const struct disk *disk) {
                disk->watch.ladder.past.state != INCIDENT_HEALTHY;
 }
 
+/* Not asked for on a disk that has had nothing to do: it cannot hang yet. */
 static void count_healthy(const struct disk *disk, unsigned *healthy) {
+        if (!disk->domain || (disk->watch.symptom.outstanding == 0 && !is_hung(disk)))
+                return;
         for (const struct disk *d = disk->agent->disks; d; d = d->next)
-                if (d != disk && d->domain && d->domain == disk->domain && !is_hung(d)) {
+                if (d != disk && d->domain == disk->domain && !is_hung(d)) {
                         healthy[REACH_DOMAIN]++;
                         healthy[REACH_TARGET] += disk_same_target(d, disk);
                 }

@@ -122,6 +122,21 @@ static void pursue_all(struct agent *agent, usec_t now) {
                 incident_pursue(d, now);
 }
 
+/* Whether the whole controller was given up by that. */
+static bool has_ended_all(const struct executor_report *news) {
+        if (news->step == STEP_CONTROLLER_RESET)
+                return news->error == -ENETRESET;
+        return news->error == 0 && (news->step == STEP_CONTROLLER_FAIL ||
+                                    news->step == STEP_CONTROLLER_END ||
+                                    news->step == STEP_CONTROLLER_REMOVE);
+}
+
+static void drag_others(struct domain *domain, const struct disk *disk, usec_t now) {
+        for (struct disk *d = domain->agent->disks; d; d = d->next)
+                if (d->domain == domain && d != disk)
+                        incident_dragged(d, now);
+}
+
 static void on_post_returned(struct post *post, struct disk *disk,
                              const struct executor_report *news, usec_t now) {
         struct domain *domain = post->domain;
@@ -135,6 +150,8 @@ static void on_post_returned(struct post *post, struct disk *disk,
         restart_observations(domain, disk, news->step);
         if (disk && news->step != STEP_NONE)
                 incident_returned(disk, news->step, news->error, now);
+        if (has_ended_all(news))
+                drag_others(domain, disk, now);
 }
 
 static void on_post_news(struct post *post, const struct executor_report *news, usec_t now) {

@@ -271,7 +271,8 @@ static int look(struct disk *disk, usec_t now, struct sample *ret) {
  * a moment, what was seen before is still true, and so several disks that hang behind one host are
  * reset one after the other; if it lasts, the next look comes after a gap, and begins anew. */
 static bool is_out_of_sight(const struct disk *disk) {
-        return disk->domain && !disk->gone && domain_holds_back(disk->domain, disk);
+        return disk->domain && !disk->gone && disk->watch.ladder.step == STEP_NONE &&
+               domain_holds_back(disk->domain, disk);
 }
 
 int incident_tick(struct disk *disk, usec_t now) {
@@ -320,7 +321,6 @@ void incident_gone(struct disk *disk) {
         assert(disk);
 
         disk->gone = true;
-        disk->executor.step = STEP_NONE;
         if (disk->watch.plan.back == STEP_RUNNING) /* there is nothing left to be set so */
                 disk->watch.plan.back = STEP_NONE;
         wording_set(disk, "the kernel has given the disk up; what stood on it is ended");

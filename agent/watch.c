@@ -97,6 +97,11 @@ enum refusal watch_refusal(const struct watch *watch, const struct policy *polic
                                  : guard_check(policy, &watch->circumstances, step, 0);
 }
 
+/* What the domain cannot take at once is not kept for later; the others are free before long. */
+static bool is_waited_for(enum step step) {
+        return step_place(step) == PLACE_DISK || step_place(step) == PLACE_RESCUE;
+}
+
 bool watch_pursue(struct watch *watch, watch_begin_cb begin, void *userdata, enum footing footing,
                   usec_t now) {
         enum incident_state before;
@@ -111,12 +116,14 @@ bool watch_pursue(struct watch *watch, watch_begin_cb begin, void *userdata, enu
                 return false;
         r = begin(step, userdata);
         watch->begun = r == 0;
-        if (r == 0 || (r < 0 && step_place(step) != PLACE_DOMAIN))
+        if (r == 0 || (r < 0 && is_waited_for(step)))
                 return false;
-        if (!ladder_returned(&watch->ladder, &watch->plan, step, r < 0 ? -EAGAIN : 0, footing, now))
-                return false;
-        if (r < 0)
+        if (r < 0 && step_place(step) == PLACE_DOMAIN) {
                 detector_not_acted(&watch->detector);
+                r = -EAGAIN;
+        }
+        if (!ladder_returned(&watch->ladder, &watch->plan, step, MIN(r, 0), footing, now))
+                return false;
         entered(watch, before);
         return true;
 }

@@ -100,6 +100,22 @@ static const struct driver drivers[] = {
                           "nvme_decide_disposition; pci.c: nvme_reset_work",
         },
         {
+                .name = "nvme-tcp", .steps = 0, .ends_requests = true,
+                .in_flight = "sent again after a reconnect, or EIO after ctrl_loss_tmo",
+                .source = "drivers/nvme/host/tcp.c: nvme_tcp_timeout, nvme_tcp_error_recovery: "
+                          "the kernel reconnects by itself",
+        },
+        {
+                .name = "nvme-rdma", .steps = 0, .ends_requests = true,
+                .in_flight = "sent again after a reconnect, or EIO after ctrl_loss_tmo",
+                .source = "drivers/nvme/host/rdma.c: nvme_rdma_timeout, nvme_rdma_error_recovery",
+        },
+        {
+                .name = "nvme-fc", .steps = 0, .ends_requests = true,
+                .in_flight = "sent again after a reconnect, or EIO after ctrl_loss_tmo",
+                .source = "drivers/nvme/host/fc.c: nvme_fc_timeout, nvme_fc_error_recovery",
+        },
+        {
                 .name = "virtio_blk", .steps = 0,
                 .in_flight = "waits until the hypervisor completes it",
                 .source = "drivers/block/virtio_blk.c: virtio_mq_ops has no timeout, the device "

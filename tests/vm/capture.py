@@ -58,9 +58,9 @@ def make_image(path):
     return path
 
 
-def make_partitions(path, count=3):
+def make_partitions(path, count=3, sectors=SECTORS):
     """A DOS label: no tool is needed for it."""
-    size = SECTORS // count - 2048
+    size = sectors // count - 2048
     with open(path, 'r+b') as image:
         image.seek(446)
         for number in range(count):

@@ -70,6 +70,7 @@ def while_the_reset_hangs(site, agent):
 
 def while_it_settles(site, agent):
     step('killed between a reset and its outcome')
+    time.sleep(8)  # one that comes sooner would be a relapse, and not be reset again
     before = resets(site)
     site.lose(tmf='ok')
     job = write(site)
