@@ -13,6 +13,7 @@
 #include "agent/incident.h"
 #include "agent/radius.h"
 #include "agent/recording.h"
+#include "agent/reload.h"
 #include "agent/report/notify.h"
 
 /* Without disks there is the watchdog to feed, and executors to fork anew. */
@@ -149,6 +150,14 @@ static int on_mounts(sd_event_source *source, int fd, uint32_t events, void *use
         return 0;
 }
 
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        struct agent *agent = userdata;
+
+        (void) source, (void) si;
+        reload_begin(agent->reload);
+        return 0;
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         struct agent *agent = userdata;
 
@@ -224,6 +233,15 @@ static int bus_stack(void *userdata, const char *name, bool domain, struct bus_s
         return 0;
 }
 
+static int bus_policy(void *userdata, const char *name, struct bus_status *status) {
+        const struct disk *disk = agent_find(userdata, name);
+
+        if (!disk)
+                return -ENODEV;
+        choose_describe(disk, status);
+        return 0;
+}
+
 static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
                      const char **ret_reason) {
         struct agent *agent = userdata;
@@ -244,6 +262,7 @@ static const struct bus_ops bus_ops = {
         .status = bus_status,
         .show = bus_show,
         .stack = bus_stack,
+        .policy = bus_policy,
         .reset = bus_reset,
 };
 
@@ -273,19 +292,27 @@ static int start_bus(struct agent *agent) {
 }
 
 static int start_signals(struct agent *agent) {
-        static const int signals[] = { SIGTERM, SIGINT };
+        static const struct {
+                int number;
+                sd_event_signal_handler_t handler;
+        } signals[] = {
+                { SIGTERM, on_signal },
+                { SIGINT, on_signal },
+                { SIGHUP, on_hangup },
+        };
         sigset_t mask;
 
         (void) sigemptyset(&mask);
         for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                (void) sigaddset(&mask, signals[i]);
+                (void) sigaddset(&mask, signals[i].number);
         if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0)
                 return -errno;
         /* Executors are reaped by the kernel; that they ended is seen on their sockets. */
         if (signal(SIGCHLD, SIG_IGN) == SIG_ERR)
                 return -errno;
         for (size_t i = 0; i < ELEMENTSOF(signals); i++) {
-                int r = sd_event_add_signal(agent->event, NULL, signals[i], on_signal, agent);
+                int r = sd_event_add_signal(agent->event, NULL, signals[i].number,
+                                            signals[i].handler, agent);
 
                 if (r < 0)
                         return r;
@@ -381,6 +408,7 @@ static void stop(struct agent *agent) {
         }
         (void) sd_event_source_disable_unref(agent->preparer_source);
         executor_release(&agent->preparer);
+        agent->reload = reload_free(agent->reload);
         agent->udev = udev_watch_free(agent->udev);
         agent->mountinfo = safe_close(agent->mountinfo);
         agent->swaps = safe_close(agent->swaps);

@@ -8,12 +8,12 @@
 #include "agent/disk.h"
 #include "agent/domain.h"
 #include "agent/report/recorder.h"
-#include "include/policy.h"
 
 struct agent {
         sd_event *event;
         sd_event_source *timer;
-        struct policy policy;   /* of unhangd.conf */
+        struct conf_set *conf;  /* the configuration in force */
+        struct reload *reload;
         struct udev_watch *udev;
         struct bus_server *bus;
         struct disk *disks;     /* in the order they appeared */

@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/choose.h"
 #include "agent/decide/names.h"
 #include "agent/incident.h"
 #include "agent/observe/namespaces.h"
@@ -111,8 +112,12 @@ void disk_refresh_mounts(struct agent *agent) {
         }
         claims_read(PROCFS, SYSFS, &claims);
         for (struct disk *d = agent->disks; d; d = d->next)
-                if (!keeps_mounts(d))
+                if (!keeps_mounts(d)) {
                         take_mounts(d, &views, &claims);
+                        (void) choose_again(d, false);
+                        if (!d->chosen.prepared)
+                                disk_policy_changed(d);
+                }
         mount_views_clear(&views);
         agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
 }
@@ -139,7 +144,7 @@ static struct disk *disk_new(struct agent *agent, const struct disk_found *found
         disk->agent = agent;
         disk->id = found->id;
         disk->nodes = found->nodes;
-        disk->policy = agent->policy;
+        disk->chosen.properties = found->properties;
         disk->unread_since = USEC_INFINITY;
         disk->executor.fd = -EBADF;
         disk->state.fd = -EBADF;
@@ -190,6 +195,17 @@ static void prepare(struct disk *disk, bool leave) {
         if (r < 0)
                 log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
                             strerror(-r));
+}
+
+void disk_policy_changed(struct disk *disk) {
+        assert(disk);
+
+        record_device(disk);
+        disk_plan(disk);
+        /* A disk in trouble is left alone until it is well. */
+        disk->chosen.prepared = disk->watch.ladder.past.state == INCIDENT_HEALTHY;
+        if (disk->chosen.prepared)
+                prepare(disk, false);
 }
 
 static int set_up(struct disk *disk, usec_t now) {
@@ -243,26 +259,43 @@ static bool outlives(const struct disk *disk) {
                state != INCIDENT_RECOVERED;
 }
 
-static void vanished(struct disk *disk) {
+static void let_go(struct disk *disk, const char *text) {
         struct disk **link = &disk->agent->disks;
 
-        /* udev may tell of it before the act that has led to it returns. */
-        if (disk->domain && domain_is_ending(disk->domain))
-                incident_dragged(disk, now_monotonic());
-        if (outlives(disk)) {
-                incident_gone(disk);
-                return;
-        }
         while (*link != disk)
                 link = &(*link)->next;
         *link = disk->next;
         prepare(disk, true); /* it may have been taken out by a rule, and be there */
         if (disk->call)
                 bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
-        incident_report(disk, EVENT_VANISHED, "gone, no longer guarded");
+        incident_report(disk, EVENT_VANISHED, text);
         if (disk->state.fd >= 0)
                 state_file_remove(&disk->state);
         (void) disk_free(disk);
+}
+
+static void vanished(struct disk *disk) {
+        /* udev may tell of it before the act that has led to it returns. */
+        if (disk->domain && domain_is_ending(disk->domain))
+                incident_dragged(disk, now_monotonic());
+        if (outlives(disk))
+                incident_gone(disk);
+        else
+                let_go(disk, "gone, no longer guarded");
+}
+
+/* At each event of udev for the disk, and at each survey. What is wrong with ours is said once. */
+static void take_properties(struct disk *disk, const struct properties *properties) {
+        bool anew = !properties_equal_ours(&disk->chosen.properties, properties);
+
+        if (properties_equal(&disk->chosen.properties, properties))
+                return;
+        disk->chosen.properties = *properties;
+        if (choose_again(disk, anew)) {
+                agent_arm(disk->agent);
+                return;
+        }
+        let_go(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY " says so");
 }
 
 /* The disk that was gone and has come back, maybe by another name. */
@@ -296,6 +329,7 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
 
         if (disk && !disk->gone && same(&disk->id, &found->id)) {
                 disk->missed = false;
+                take_properties(disk, &found->properties);
                 return;
         }
         if (gone) {
@@ -306,6 +340,10 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
                 vanished(disk);
 
         disk = disk_new(agent, found);
+        if (disk && !choose_first(disk)) {
+                (void) disk_free(disk);
+                return;
+        }
         r = disk ? set_up(disk, now_monotonic()) : -ENOMEM;
         if (r < 0) {
                 log_error("%s: cannot be guarded: %s", found->id.name, strerror(-r));
@@ -315,6 +353,7 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
         append(agent, disk);
         record_device(disk);
         prepare(disk, false);
+        disk->chosen.prepared = true;
         agent->mounts_stale = true;
         guard(disk);
         agent_arm(agent);

@@ -4,6 +4,8 @@
 /* A guarded disk: what is known of it, and what happens to it. */
 
 #include "agent/act/executor.h"
+#include "agent/choose.h"
+#include "agent/decide/ladder.h"
 #include "agent/domain.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/owner.h"
@@ -12,7 +14,6 @@
 #include "agent/report/journal.h"
 #include "agent/state-file.h"
 #include "agent/watch.h"
-#include "include/policy.h"
 
 struct disk {
         struct agent *agent;
@@ -20,6 +21,7 @@ struct disk {
         struct disk_id id;
         struct disk_nodes nodes;
         struct policy policy;      /* what is in force for this disk */
+        struct chosen chosen;      /* why that is so */
         struct domain *domain;     /* NULL: nothing is ever done to it */
         unsigned slot;             /* in the domain's executor */
         struct executor executor;  /* its own */

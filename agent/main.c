@@ -8,7 +8,7 @@
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
-#include "agent/conf/parse.h"
+#include "agent/reload.h"
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -18,19 +18,18 @@
  * of it, and the kernel is not asked. */
 #define HEAP_RESERVE ((size_t) 1024 * 1024)
 
-static const char *arg_config = UNHANG_CONFIG;
+static const char *arg_config = NULL;
 static const char *arg_record = NULL;
 
 static void help(void) {
         printf("unhangd [OPTION...]\n\n"
                "Finds hung disks, and brings them back or fails them cleanly.\n\n"
-               "  -c --config=FILE   Configuration (default %s)\n"
+               "  -c --config=FILE   Read FILE for unhangd.conf\n"
                "     --record=FILE   Write all that is seen of the disks to FILE, for\n"
                "                     \"unhang simulate\"\n"
                "  -h --help          Show this help\n"
                "     --version       Show the version\n\n"
-               "See unhangd(8). To see what it does: unhang status\n",
-               UNHANG_CONFIG);
+               "See unhangd(8). To see what it does: unhang status\n");
 }
 
 /* 1: go on, 0: done, -EINVAL: usage. */
@@ -70,11 +69,6 @@ static int parse_argv(int argc, char **argv) {
                 return -EINVAL;
         }
         return 1;
-}
-
-static void on_conf_message(int priority, const char *message, void *userdata) {
-        (void) userdata;
-        log_line(priority, "%s", message);
 }
 
 /* A disk has up to seven files open, and there can be thousands. */
@@ -118,7 +112,10 @@ int main(int argc, char **argv) {
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 
         log_open();
-        (void) conf_load(arg_config, on_conf_message, NULL, &agent.policy);
+        if (reload_new(&agent, arg_config, &agent.reload) < 0) {
+                log_error("cannot start: no memory for the configuration");
+                return EXIT_FAILURE;
+        }
         r = arg_record ? recorder_open(arg_record, &agent.recorder) : 0;
         if (r < 0) {
                 log_error("%s: %s", arg_record, strerror(-r));

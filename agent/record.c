@@ -7,7 +7,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
-#include "agent/conf/parse.h"
+#include "agent/conf/choose.h"
 #include "agent/observe/counters.h"
 #include "agent/observe/device.h"
 #include "agent/observe/udev.h"
@@ -24,6 +24,7 @@
 struct recorded {
         struct recorded *next;
         struct disk_id id;
+        struct policy policy;
         struct counters counters;
         struct sample last;
         bool begun;
@@ -31,11 +32,23 @@ struct recorded {
 
 struct session {
         struct recorded *disks;
+        struct conf_set *conf;
         FILE *out, *err;
         usec_t start, last, told; /* TOLD: the newest end */
 };
 
-static void add(struct session *session, const struct disk_id *id, const struct disk_nodes *nodes) {
+/* What stands on it is not looked at. */
+static void choose(const struct session *session, struct recorded *disk,
+                   const struct properties *properties) {
+        const struct conf_facts facts = { .id = &disk->id, .properties = properties };
+        struct conf_choice choice;
+
+        conf_choose(session->conf, &facts, NULL, NULL, &choice);
+        disk->policy = choice.policy;
+}
+
+static void add(struct session *session, const struct disk_id *id, const struct disk_nodes *nodes,
+                const struct properties *properties) {
         static const struct kernel_files files = { .sysfs = SYSFS, .procfs = "/proc" };
         struct recorded **end = &session->disks, *disk;
         int r;
@@ -49,28 +62,33 @@ static void add(struct session *session, const struct disk_id *id, const struct 
                 return;
         }
         disk->id = *id;
+        choose(session, disk, properties);
         while (*end)
                 end = &(*end)->next;
         *end = disk;
 }
 
-/* What stands on it is not looked at: it is played as a disk with data. */
+/* It is played as a disk with data. */
 static void tell_device(const struct session *session, const struct recorded *disk) {
         char line[RECORDING_LINE_MAX];
 
         recording_device(line, &disk->id, NULL, FOOTING_DATA,
-                         strcmp(disk->id.driver, "virtio_scsi") == 0);
+                         strcmp(disk->id.driver, "virtio_scsi") == 0 && disk->policy.act);
+        (void) fputs(line, session->out);
+        recording_policy(line, disk->id.name, &disk->policy);
         (void) fputs(line, session->out);
 }
 
+/* Its properties are not asked for. */
 static int add_dir(struct session *session, const char *dir) {
+        static const struct properties none = {};
         struct disk_nodes nodes;
         struct disk_id id;
         int r;
 
         r = device_read(SYSFS, dir, &id, &nodes);
         if (r >= 0)
-                add(session, &id, &nodes);
+                add(session, &id, &nodes, &none);
         return r;
 }
 
@@ -95,7 +113,7 @@ static int add_named(struct session *session, const char *name) {
 }
 
 static void on_appeared(const struct disk_found *found, void *userdata) {
-        add(userdata, &found->id, &found->nodes);
+        add(userdata, &found->id, &found->nodes, &found->properties);
 }
 
 static void on_vanished(dev_t devnum, void *userdata) {
@@ -199,20 +217,18 @@ static enum verb_result gather(struct session *session, char **disks, size_t n) 
 }
 
 enum verb_result record(char **disks, size_t n, FILE *out, FILE *err) {
-        struct session session = { .out = out, .err = err };
-        char line[RECORDING_LINE_MAX];
-        struct policy policy;
+        _cleanup_free_ struct conf_set *conf = malloc(sizeof(*conf));
+        struct session session = { .conf = conf, .out = out, .err = err };
         enum verb_result result;
 
         assert(out && err);
 
-        (void) conf_load(UNHANG_CONFIG, NULL, NULL, &policy);
+        if (!conf)
+                return VERB_ERROR;
+        (void) conf_set_read(&conf_places_system, NULL, NULL, NULL, conf);
         result = gather(&session, disks, n);
-        for (const struct recorded *d = session.disks; d && result == VERB_OK; d = d->next) {
+        for (const struct recorded *d = session.disks; d && result == VERB_OK; d = d->next)
                 tell_device(&session, d);
-                recording_policy(line, d->id.name, &policy);
-                (void) fputs(line, out);
-        }
         session.start = session.last = session.told = now_monotonic();
         while (result == VERB_OK) {
                 struct timespec wait = { .tv_nsec = INTERVAL * 1000 };

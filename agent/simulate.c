@@ -76,6 +76,7 @@ enum verb_result simulate(const char *path, const char *name, const char *config
         /* What a story expects is meant under its own limits. */
         if (config)
                 story.expects = false;
+        story.acts = story.acts && story.policy.act;
         tell_beginning(&story, out);
         play_story(&story, out, &verdict);
         result = tell_end(path, &story, &verdict, out);

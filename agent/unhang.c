@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/base/macro.h"
+#include "agent/check.h"
 #include "agent/ctl/verb.h"
 #include "agent/simulate.h"
 #include "agent/who.h"
@@ -20,6 +21,7 @@ static bool arg_force = false;
 static bool arg_yes = false;
 static const char *arg_disk = NULL;
 static const char *arg_policy = NULL;
+static bool arg_test = false;
 
 /* What may be given with a command. */
 enum {
@@ -28,6 +30,7 @@ enum {
         OPTION_YES = 1 << 2,
         OPTION_DISK = 1 << 3,
         OPTION_POLICY = 1 << 4,
+        OPTION_TEST = 1 << 5,
 };
 
 static enum verb_result verb_help(const struct verb_context *c, char **args, size_t n);
@@ -39,6 +42,19 @@ static enum verb_result verb_record(const struct verb_context *c, char **disks, 
 static enum verb_result verb_simulate(const struct verb_context *c, char **args,
                                       _unused_ size_t n) {
         return simulate(args[0], arg_disk, arg_policy, c->out, c->err);
+}
+
+static enum verb_result verb_check(const struct verb_context *c, char **files, size_t n) {
+        return check(files, n, c->out, c->err);
+}
+
+static enum verb_result verb_help_policy(const struct verb_context *c, _unused_ char **args,
+                                         _unused_ size_t n) {
+        return help_policy(c->out);
+}
+
+static enum verb_result verb_policy_or_test(const struct verb_context *c, char **args, size_t n) {
+        return arg_test ? test_policy(args, n, c->out, c->err) : verb_policy(c, args, n);
 }
 
 /* In the order of the help; the first is what is done when none is named. */
@@ -59,6 +75,12 @@ static const struct verb {
           "Show the processes that hold it, or a filesystem on it" },
         { "reset", "DISK", 1, 1, OPTION_FORCE | OPTION_YES, verb_reset,
           "Reset a disk that hangs; wait for what comes of it" },
+        { "policy", "[DISK...]", 0, SIZE_MAX, OPTION_TEST, verb_policy_or_test,
+          "Show what is in force for disks, and where it comes from" },
+        { "check", "[FILE...]", 0, SIZE_MAX, 0, verb_check,
+          "Read the configuration, or these files, and tell all errors" },
+        { "help-policy", "", 0, 0, 0, verb_help_policy,
+          "Show what can stand in a policy" },
         { "record", "[DISK...]", 0, SIZE_MAX, 0, verb_record,
           "Write down what is seen of disks, until interrupted" },
         { "simulate", "FILE", 1, 1, OPTION_DISK | OPTION_POLICY, verb_simulate,
@@ -85,7 +107,9 @@ static void help(void) {
                      "     --force        reset: also a disk that shows no sign of a hang\n"
                      "  -y --yes          reset: do not ask\n"
                      "     --disk=DISK    simulate: which of the disks in the file\n"
-                     "     --policy=FILE  simulate: with the limits of this unhangd.conf\n"
+                     "     --policy=FILE  simulate: with the limits of this policy\n"
+                     "     --test         policy: of a disk of which this is known, KEY=VALUE...,\n"
+                     "                    with keys of [Match] or names of udev properties\n"
                      "\n"
                      "DISK is a kernel name, such as sda or /dev/sda.\n"
                      "\n"
@@ -115,7 +139,7 @@ static _printf_(1, 2) enum verb_result usage(const char *format, ...) {
 
 /* Returns true to go on, or false when *ret is what to exit with. */
 static bool parse_options(int argc, char **argv, enum verb_result *ret) {
-        enum { ARG_VERSION = 0x100, ARG_JSON, ARG_FORCE, ARG_DISK, ARG_POLICY };
+        enum { ARG_VERSION = 0x100, ARG_JSON, ARG_FORCE, ARG_DISK, ARG_POLICY, ARG_TEST };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -124,6 +148,7 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
                 { "yes", no_argument, NULL, 'y' },
                 { "disk", required_argument, NULL, ARG_DISK },
                 { "policy", required_argument, NULL, ARG_POLICY },
+                { "test", no_argument, NULL, ARG_TEST },
                 {},
         };
         int c;
@@ -161,6 +186,10 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
                         arg_policy = optarg;
                         break;
 
+                case ARG_TEST:
+                        arg_test = true;
+                        break;
+
                 default:
                         /* getopt has said what is wrong. */
                         *ret = VERB_USAGE;
@@ -188,6 +217,8 @@ static const char *option_misplaced(const struct verb *verb) {
                 return "--disk";
         if (arg_policy && !(verb->options & OPTION_POLICY))
                 return "--policy";
+        if (arg_test && !(verb->options & OPTION_TEST))
+                return "--test";
         return NULL;
 }
 

@@ -500,9 +500,11 @@ void wording_guarded(const struct disk *disk, char *buf, size_t size) {
 
         list_rungs(disk, rungs, sizeof(rungs));
         if (disk_can_act(disk) && rungs[0])
-                (void) snprintf(buf, size, "guarded: when it hangs for %s: %s", stall, rungs);
+                (void) snprintf(buf, size, "guarded: when it hangs for %s: %s; policy %s", stall,
+                                rungs, disk->chosen.name);
         else
-                (void) snprintf(buf, size, "watched: reported when it hangs for %s; %s", stall,
+                (void) snprintf(buf, size, "watched: reported when it hangs for %s; policy %s; %s",
+                                stall, disk->chosen.name,
                                 plan_is_empty(&disk->watch.plan)
                                         ? powerless(disk)
                                         : refusal_to_text(REFUSAL_POLICY));

@@ -10,6 +10,8 @@
  *   Show(s disk) -> ((ssssssusttsstu) disk, a(ssb) signals)
  *       signals: what is known of this disk, and from where: each a struct signal_report; of a
  *       disk that is the head of NVMe multipath, those of the head
+ *   Policy(s disk) -> (s policy, s reason, a(ssss) values, as notes)
+ *       what is in force for this disk, and why: a struct policy_report, field by field
  *   Reset(s disk, b force) -> (s outcome, s text)
  *       answers when the act is over, at the latest after its deadlines; without force only a disk
  *       that is suspected or stalled is reset
@@ -33,6 +35,7 @@
 
 #define BUS_DISK_TYPE "ssssssusttsstu"
 #define BUS_SIGNAL_TYPE "ssb"
+#define BUS_VALUE_TYPE "ssss"
 
 /* One disk as a person or a script wants to see it. All texts are valid while the call lasts. */
 struct disk_report {

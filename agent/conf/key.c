@@ -72,15 +72,24 @@ static const char *format_count(char *buf, size_t size, _unused_ const struct co
         return buf;
 }
 
-static int parse_yes_no(_unused_ const struct conf_key *key, const char *text, uint64_t *ret) {
+int conf_parse_yes_no(const char *text) {
         static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
+        assert(text);
+
         for (size_t i = 0; i < ELEMENTSOF(words); i++)
-                if (strcasecmp(text, words[i]) == 0) {
-                        *ret = i % 2;
-                        return 0;
-                }
+                if (strcasecmp(text, words[i]) == 0)
+                        return i % 2;
         return -EINVAL;
+}
+
+static int parse_yes_no(_unused_ const struct conf_key *key, const char *text, uint64_t *ret) {
+        int yes = conf_parse_yes_no(text);
+
+        if (yes < 0)
+                return yes;
+        *ret = (uint64_t) yes;
+        return 0;
 }
 
 static const char *format_yes_no(char *buf, size_t size, _unused_ const struct conf_key *key,
@@ -168,7 +177,7 @@ static const struct {
         [CONF_CHOICE] = { parse_choice, format_choice, { LESS, LESS } },
         [CONF_LIST] = { parse_list, format_list, { "the longest", "the shortest" } },
 };
-static_assert(ELEMENTSOF(types) == _CONF_TYPE_MAX);
+static_assert(ELEMENTSOF(types) == _CONF_TYPE_MAX, "each type has its functions");
 
 static bool is_allowed(const struct conf_key *key, uint64_t value) {
         uint64_t measure = key->type == CONF_LIST ? list_length(value) : value;
@@ -236,6 +245,30 @@ const char *conf_allowed(char *buf, size_t size, const struct conf_key *key) {
                                 key->type == CONF_COUNT ? ", or infinity" : "");
         }
         return buf;
+}
+
+const char *conf_property(char *buf, size_t size, const struct conf_key *key) {
+        size_t n = strlen(strcpy(buf, "UNHANG_"));
+
+        assert(buf && key && size >= CONF_TEXT_MAX);
+
+        for (const char *p = key->name; *p; p++) {
+                if (p > key->name && *p >= 'A' && *p <= 'Z')
+                        buf[n++] = '_';
+                buf[n++] = *p >= 'a' && *p <= 'z' ? (char) (*p - 'a' + 'A') : *p;
+        }
+        buf[n] = '\0';
+        return buf;
+}
+
+const struct conf_key *conf_find_key(const char *section, const char *name) {
+        assert(name);
+
+        for (size_t i = 0; i < CONF_KEYS; i++)
+                if (strcmp(conf_keys[i].name, name) == 0 &&
+                    (!section || strcmp(conf_keys[i].section, section) == 0))
+                        return &conf_keys[i];
+        return NULL;
 }
 
 uint64_t conf_careful(const struct conf_key *key, uint64_t a, uint64_t b) {

@@ -39,11 +39,17 @@ struct conf_key {
         uint64_t min, max;        /* themselves allowed, and for CONF_COUNT CONF_INFINITY as well;
                                    * CONF_LIST: the least and the largest number of words */
         uint64_t preset;          /* the default */
+        uint64_t fallback;        /* what a value counts as that is not allowed: the one that does
+                                   * least, where acts depend on it; else the default */
         const char *meaning;      /* for the administrator; lines of at most 76 columns */
 };
 
 #define CONF_KEYS 24
 extern const struct conf_key conf_keys[CONF_KEYS];
+
+/* The key of this name, in SECTION unless that is NULL; NULL when there is none. No two sections
+ * have a key of one name. */
+const struct conf_key *conf_find_key(const char *section, const char *name);
 
 /* Enough for every text that conf_format() and conf_allowed() make. */
 #define CONF_TEXT_MAX 320
@@ -59,11 +65,17 @@ void conf_defaults(struct policy *ret);
  * not allowed: *ret is then the value if it fits, else CONF_INFINITY. */
 int conf_parse(const struct conf_key *key, const char *text, uint64_t *ret) _must_check_;
 
+/* 1 for yes, true, on, 1; 0 for no, false, off, 0; or -EINVAL. */
+int conf_parse_yes_no(const char *text);
+
 /* Writes VALUE as conf_parse() reads it; a time as format_usec() does. Returns BUF. */
 const char *conf_format(char *buf, size_t size, const struct conf_key *key, uint64_t value);
 
 /* What conf_parse() accepts, in words: "a time from 1s to 7d", "yes or no". Returns BUF. */
 const char *conf_allowed(char *buf, size_t size, const struct conf_key *key);
+
+/* The udev property that sets KEY for one disk: "UNHANG_STALL_SEC". Returns BUF. */
+const char *conf_property(char *buf, size_t size, const struct conf_key *key);
 
 /* Of two values the one that does less, and how that is called: "the longest". */
 uint64_t conf_careful(const struct conf_key *key, uint64_t a, uint64_t b);

@@ -1,47 +1,57 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* unhangd.conf. Nothing here logs: what is to be said goes to the caller's callback, and no file
- * whatever stops the daemon from guarding, with the defaults where it must. */
+/* One file: unhangd.conf or a part of it, or a policy. Nothing here logs, and whatever the file
+ * holds, what is read from it is complete and within its limits:
+ *  - a file that cannot be read to its end, that is no regular file or too large, means that
+ *    nothing is done to a disk: Act=no;
+ *  - a value that cannot be read or is out of range, a key that stands in the wrong section: the
+ *    key's fallback, so that nothing happens sooner than was meant;
+ *  - a key given twice: of the values given the one that does less;
+ *  - any other line that is not understood counts as not written. */
 
+#include <stdbool.h>
 #include <stddef.h>
-#include <stdio.h>
 
 #include "agent/conf/key.h"
+#include "agent/conf/match.h"
+#include "agent/conf/reader.h"
+#include "agent/conf/report.h"
 
-/* Messages given for one file; the rest are counted in a last one, "FILE: N further errors". Enough
- * to mend a file by, and a file full of rubbish does not fill the log. */
-#define CONF_MESSAGES_MAX 20
+enum conf_kind {
+        CONF_GENERAL, /* unhangd.conf, or a part of it */
+        CONF_POLICY,  /* NAME.policy: has a [Match] as well */
+};
 
-/* The longest line, in bytes without its end; comments may be longer. inih holds 199. */
-#define CONF_LINE_MAX 190
+/* What one file gives. */
+struct conf_file {
+        struct policy values;
+        unsigned lines[CONF_KEYS];   /* which gave it; 0: not given, and the value is undefined */
+        bool unreadable;             /* all it gives is Act=no, in no line */
+        unsigned match_lines[CONF_MATCH_KEYS];
+        char match[CONF_MATCH_KEYS][CONF_LINE_MAX + 1];
+        bool match_broken;           /* it is not known for which disks it is */
+};
 
-/* The largest file, in bytes: a bound for how long reading can take. */
-#define CONF_SIZE_MAX ((size_t) 16 << 20)
-
-/* Told each thing to say, without a newline, free of control characters but for what FILE may hold.
- * PRIORITY is LOG_ERR for an error, LOG_WARNING for what is understood but worth a word. MESSAGE is
- * the caller's until it returns. An error about a line reads
- *   FILE:LINE: [Section] Key=VALUE: what is allowed */
-typedef void (*conf_message_cb)(int priority, const char *message, void *userdata);
-
-/* Reads the file at PATH. Returns the number of errors found, 0 for a clean file; never a negative
- * errno, for *ret is complete and within its limits in every case:
- *  - no such file, or /dev/null: the defaults, and no error;
- *  - a file that cannot be read to its end, that is no regular file or too large: the defaults;
- *  - an unknown section or key, a value that cannot be read or is out of range, a line that is
- *    neither: the line counts as not written;
- *  - a key given twice: of the values given the one that does less.
- * Where the limit to warn is not below the limit to act, warn is set equal to stall, which is a
- * warning and not an error.
- *
- * CALLBACK may be NULL. This opens and reads: not for a loop that a dead root disk may stop. */
-int conf_load(const char *path, conf_message_cb callback, void *userdata, struct policy *ret);
+/* Reads the file at PATH. Returns the number of errors, 0 for a clean file. CALLBACK may be NULL;
+ * *ret_empty: there is no such file, or it is empty. This opens and reads: not for a loop that a
+ * dead root disk may stop. */
+int conf_parse_file(const char *path, enum conf_kind kind, conf_message_cb callback,
+                    void *userdata, bool *ret_empty, struct conf_file *ret);
 
 /* The same from the SIZE bytes at TEXT, which messages call "text". */
-int conf_load_text(const char *text, size_t size, conf_message_cb callback, void *userdata,
-                   struct policy *ret);
+int conf_parse_text(const char *text, size_t size, enum conf_kind kind, conf_message_cb callback,
+                    void *userdata, struct conf_file *ret);
 
-/* Writes the file as it is shipped: every key with its meaning and its default, as a comment.
- * Returns 0, or -EIO when F did not take it. */
-int conf_print_default(FILE *f);
+/* Lays what the file gives over POLICY. */
+void conf_file_apply(const struct conf_file *file, struct policy *policy);
+
+/* The kind of a file by its name: what ends in ".policy" is one. */
+enum conf_kind conf_kind_of(const char *path);
+
+/* The defaults, and over them the file at PATH of whatever kind. Returns as conf_parse_file(); no
+ * such file is no error. */
+int conf_load(const char *path, conf_message_cb callback, void *userdata, struct policy *ret);
+
+/* Takes the limit to warn down to the limit to act, which the detector relies on. */
+void conf_settle(struct policy *policy);

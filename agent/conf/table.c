@@ -20,6 +20,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER,
                 .offset = offsetof(struct policy, iostats),
                 .min = false, .max = true, .preset = true,
+                .fallback = true,
                 .meaning = "A disk without I/O statistics (queue/iostats) tells nothing of what\n"
                            "it completes: they are switched on. With no, they are left alone, and\n"
                            "a disk that is no SCSI disk cannot be watched without them.",
@@ -28,6 +29,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Prepare", .name = "ScsiTimeoutSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, scsi_timeout),
                 .min = 0, .max = USEC_PER_DAY, .preset = 0,
+                .fallback = 0,
                 .meaning = "The timeout of a SCSI disk's commands (device/timeout). After a reset\n"
                            "the kernel sends a command again only if it is younger than\n"
                            "(max_retries + 1) times that, else it ends with an error. 0: where\n"
@@ -39,6 +41,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER, .words = retries,
                 .offset = offsetof(struct policy, scsi_max_retries),
                 .min = 0, .max = 7, .preset = 0,
+                .fallback = 0,
                 .meaning = "How often the kernel sends a SCSI command again after an error\n"
                            "(max_retries). infinity also lifts the limit of its age, but then\n"
                            "every transport error is tried again for ever. leave: as it is.",
@@ -47,6 +50,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Prepare", .name = "NvmeIoTimeoutSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, nvme_io_timeout),
                 .min = 0, .max = USEC_PER_DAY, .preset = 0,
+                .fallback = 0,
                 .meaning = "When the kernel itself takes an NVMe request for lost, and resets the\n"
                            "controller. Clouds make that days, so that a controller that hangs\n"
                            "again in its reset can be stuck for good: 30s to 1min is sane. 0: as\n"
@@ -56,6 +60,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Prepare", .name = "NvmeAdminTimeoutSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, nvme_admin_timeout),
                 .min = 0, .max = USEC_PER_HOUR, .preset = 0,
+                .fallback = 0,
                 .meaning = "The same for commands to the controller itself, which bounds how long\n"
                            "each step of its reset takes. Before kernel 7.3 it is that of all\n"
                            "controllers. 0: as it is.",
@@ -64,6 +69,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Prepare", .name = "XfsMaxRetries", .type = CONF_COUNT,
                 .offset = offsetof(struct policy, xfs_max_retries),
                 .min = 0, .max = 1000000, .preset = CONF_INFINITY,
+                .fallback = CONF_INFINITY,
                 .meaning = "How often XFS tries again to write metadata that ends with an I/O\n"
                            "error, before it shuts itself down. infinity: as it is, which is for\n"
                            "ever.",
@@ -72,6 +78,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Detect", .name = "WarnSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, warn),
                 .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
+                .fallback = 30 * USEC_PER_SEC,
                 .meaning = "A disk is reported when for so long\n"
                            " - it has I/O outstanding and has completed none of it, or\n"
                            " - a single request has not ended, while many that came later did, or\n"
@@ -84,6 +91,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Detect", .name = "StallSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, stall),
                 .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 120 * USEC_PER_SEC,
+                .fallback = 7 * USEC_PER_DAY,
                 .meaning = "When one of the first two of these has lasted for so long, the disk\n"
                            "is hung, and its recovery begins; the third is reported only. Choose\n"
                            "it longer than the longest pause that the storage is known to make,\n"
@@ -93,6 +101,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Detect", .name = "InflightLimit", .type = CONF_COUNT,
                 .offset = offsetof(struct policy, inflight_limit),
                 .min = 1, .max = 1000000, .preset = CONF_INFINITY,
+                .fallback = CONF_INFINITY,
                 .meaning = "A disk that has more requests than this in flight for\n"
                            "InflightLimitSec= is treated as hung, also when it completes some. A\n"
                            "busy healthy disk can have as many as its queue is deep: set it only\n"
@@ -103,6 +112,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Detect", .name = "InflightLimitSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, inflight),
                 .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 10 * USEC_PER_MINUTE,
+                .fallback = 7 * USEC_PER_DAY,
                 .meaning = "How long a disk has to have more than InflightLimit=. After WarnSec=,\n"
                            "where that is shorter, it is reported.",
         },
@@ -111,6 +121,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER,
                 .offset = offsetof(struct policy, act),
                 .min = false, .max = true, .preset = true,
+                .fallback = false,
                 .meaning = "Whether anything is done to a disk that hangs. With no, it is watched\n"
                            "and reported only; \"unhang reset\" still resets it by hand.",
         },
@@ -119,6 +130,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_LARGER,
                 .offset = offsetof(struct policy, dry_run),
                 .min = false, .max = true, .preset = false,
+                .fallback = true,
                 .meaning = "With yes, all goes its way up to the first act, which is only\n"
                            "announced.",
         },
@@ -127,6 +139,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER, .words = rungs,
                 .offset = offsetof(struct policy, rungs),
                 .min = 0, .max = 7, .preset = RUNGS_ALL,
+                .fallback = 0,
                 .meaning = "What may be done to a disk that hangs, as far as its driver can do it\n"
                            "(\"unhang show\"). The narrowest comes first, the next when it had no\n"
                            "effect: the resets, after which requests are sent again; then offline\n"
@@ -138,6 +151,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER, .words = radii,
                 .offset = offsetof(struct policy, blast_radius),
                 .min = 0, .max = 2, .preset = 0,
+                .fallback = 0,
                 .meaning = "How far an act may reach when healthy disks are within reach: only\n"
                            "the disk that hangs, all LUNs of its SCSI target, or the whole fault\n"
                            "domain: all disks of a SCSI host, all namespaces of an NVMe\n"
@@ -149,6 +163,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_LARGER, .words = siblings,
                 .offset = offsetof(struct policy, if_siblings),
                 .min = 0, .max = 2, .preset = 0,
+                .fallback = 2,
                 .meaning = "While a SCSI reset is not answered, all disks of its host stand\n"
                            "still. When there are healthy ones: reset all the same; fail-first:\n"
                            "take the one rung that fails the disk, and no reset before it;\n"
@@ -159,6 +174,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER, .words = if_owned,
                 .offset = offsetof(struct policy, act_if_owned),
                 .min = 0, .max = 1, .preset = 0,
+                .fallback = 0,
                 .meaning = "What to do with a disk that is managed by somebody else: multipathd,\n"
                            "md, iscsid, sbd, sanlock, a cluster, or another guest that holds a\n"
                            "reservation.",
@@ -168,24 +184,28 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER,
                 .offset = offsetof(struct policy, max_acts),
                 .min = 1, .max = 16, .preset = 6,
+                .fallback = 1,
                 .meaning = "No more acts than this on one disk ...",
         },
         {
                 .section = "Recover", .name = "MaxActsWindowSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, acts_window),
                 .min = USEC_PER_MINUTE, .max = 7 * USEC_PER_DAY, .preset = USEC_PER_HOUR,
+                .fallback = 7 * USEC_PER_DAY,
                 .meaning = "... in this time. After that it is only reported.",
         },
         {
                 .section = "Recover", .name = "BootGraceSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, boot_grace),
                 .min = 0, .max = USEC_PER_DAY, .preset = 0,
+                .fallback = USEC_PER_DAY,
                 .meaning = "No act so soon after the boot of the machine. 0: at any time.",
         },
         {
                 .section = "Recover", .name = "SettleSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, settle),
                 .min = USEC_PER_SEC, .max = USEC_PER_DAY, .preset = 30 * USEC_PER_SEC,
+                .fallback = USEC_PER_DAY,
                 .meaning = "After each step of a recovery, how long the disk has to complete\n"
                            "something before the next, stronger step is taken.",
         },
@@ -194,6 +214,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER,
                 .offset = offsetof(struct policy, contain),
                 .min = false, .max = true, .preset = false,
+                .fallback = false,
                 .meaning = "Nothing in a guest ends the I/O of a hung disk of virtio_blk or xen-\n"
                            "blkfront. With yes, its filesystems are shut down over it, so that\n"
                            "new I/O ends with an error and does not hang too. On ext4 with kernel\n"
@@ -205,6 +226,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .careful = CONF_SMALLER, .words = fences,
                 .offset = offsetof(struct policy, fence),
                 .min = 0, .max = 2, .preset = 0,
+                .fallback = 0,
                 .meaning = "What to do with the whole machine when a disk hangs and nothing that\n"
                            "is allowed helps: none, panic (for kdump, or where panic= reboots),\n"
                            "or reboot: at once, without a shutdown, which would hang too.",
@@ -213,12 +235,14 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Recover", .name = "FenceSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, fence_wait),
                 .min = USEC_PER_SEC, .max = 7 * USEC_PER_DAY, .preset = 10 * USEC_PER_MINUTE,
+                .fallback = 7 * USEC_PER_DAY,
                 .meaning = "How long it has to have been stuck before that.",
         },
         {
                 .section = "Recover", .name = "FenceJitterSec", .type = CONF_TIME,
                 .offset = offsetof(struct policy, fence_jitter),
                 .min = 0, .max = USEC_PER_DAY, .preset = 0,
+                .fallback = 0,
                 .meaning = "Up to so much longer, at random: guests that share a hypervisor are\n"
                            "not to boot all at once.",
         },

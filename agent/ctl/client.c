@@ -13,6 +13,7 @@
 
 #include "agent/base/time-util.h"
 #include "agent/ctl/client.h"
+#include "agent/ctl/client-policy.h"
 
 struct client {
         sd_bus *bus;
@@ -365,6 +366,98 @@ void client_stack_done(struct client_stack *stack) {
         free(stack->nodes);
         (void) sd_bus_message_unref(stack->answer);
         *stack = (struct client_stack) {};
+}
+
+static int read_values(sd_bus_message *m, struct client_policy *policy) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(" BUS_VALUE_TYPE ")");
+        if (r < 0)
+                return -EPROTO;
+        for (size_t n = 0;; policy->report.n_values = ++n) {
+                struct value_report value, *grown;
+
+                r = sd_bus_message_read(m, "(" BUS_VALUE_TYPE ")", &value.section, &value.key,
+                                        &value.value, &value.origin);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+                grown = reallocarray(policy->values, n + 1, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                policy->values = grown;
+                grown[n] = value;
+        }
+        policy->report.values = policy->values;
+        return sd_bus_message_exit_container(m) < 0 ? -EPROTO : 0;
+}
+
+static int read_notes(sd_bus_message *m, struct client_policy *policy) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "s");
+        if (r < 0)
+                return -EPROTO;
+        for (size_t n = 0;; policy->report.n_notes = ++n) {
+                const char *note, **grown;
+
+                r = sd_bus_message_read(m, "s", &note);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+                grown = reallocarray(policy->notes, n + 1, sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                policy->notes = grown;
+                grown[n] = note;
+        }
+        policy->report.notes = policy->notes;
+        return 0;
+}
+
+int client_policy(struct client *client, const char *disk, usec_t timeout,
+                  struct client_policy *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(client_policy_done) struct client_policy policy = {};
+        int r;
+
+        assert(client && disk && ret);
+
+        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
+                                           "Policy");
+        if (r < 0)
+                return hung_up(r);
+        r = sd_bus_message_append(call, "s", disk);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(client->bus, call, timeout, &error, &policy.answer);
+        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
+                return -ENODEV;
+        if (r < 0)
+                return call_error(r, &error);
+
+        if (sd_bus_message_read(policy.answer, "ss", &policy.report.policy,
+                                &policy.report.reason) <= 0)
+                return -EPROTO;
+        if ((r = read_values(policy.answer, &policy)) < 0 ||
+            (r = read_notes(policy.answer, &policy)) < 0)
+                return r;
+
+        *ret = policy;
+        policy = (struct client_policy) {};
+        return 0;
+}
+
+void client_policy_done(struct client_policy *policy) {
+        assert(policy);
+
+        free(policy->values);
+        free(policy->notes);
+        (void) sd_bus_message_unref(policy->answer);
+        *policy = (struct client_policy) {};
 }
 
 static bool named(const char *disk, char *const *names, size_t n) {

@@ -6,8 +6,10 @@
 #include <strings.h>
 #include <sys/ioctl.h>
 
+#include "agent/ctl/client-policy.h"
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
+#include "agent/ctl/policy.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/tree.h"
 #include "agent/ctl/verb.h"
@@ -221,6 +223,44 @@ enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, _
         else
                 tree_print_radius(c->out, disk_name(c, disks[0]), &stack);
         return VERB_OK;
+}
+
+static enum verb_result show_policy(const struct verb_context *c, struct client *client,
+                                    const char *disk) {
+        _cleanup_(client_policy_done) struct client_policy policy = {};
+        int r;
+
+        r = client_policy(client, disk, ANSWER_TIMEOUT, &policy);
+        if (r < 0)
+                return explain_disk(c, disk, r);
+        policy_print(c->out, disk, &policy.report);
+        return VERB_OK;
+}
+
+enum verb_result verb_policy(const struct verb_context *c, char **disks, size_t n) {
+        _cleanup_(client_status_done) struct client_status status = {};
+        _cleanup_(client_freep) struct client *client = NULL;
+        enum verb_result result = VERB_OK;
+        int r;
+
+        assert(c && (disks || n == 0));
+
+        for (size_t i = 0; i < n; i++) {
+                disks[i] = (char *) disk_name(c, disks[i]);
+                if (!disks[i])
+                        return VERB_USAGE;
+        }
+        r = client_connect(c->socket, ANSWER_TIMEOUT, &client);
+        if (r >= 0 && n == 0)
+                r = client_status(client, ANSWER_TIMEOUT, &status);
+        if (r < 0)
+                return explain(c, r);
+        for (size_t i = 0; i < MAX(n, status.n_disks) && result == VERB_OK; i++) {
+                if (i > 0)
+                        (void) fputc('\n', c->out);
+                result = show_policy(c, client, n > 0 ? disks[i] : status.disks[i].name);
+        }
+        return result;
 }
 
 static bool read_yes(FILE *in) {

@@ -47,6 +47,10 @@ enum verb_result verb_blast_radius(const struct verb_context *c, char **disks, s
 enum verb_result verb_ask_stack(const struct verb_context *c, const char *disk, bool domain,
                                 struct client_stack *ret);
 
+/* Shows what is in force for the N disks named, or for all, and where each value comes from.
+ * Returns as verb_status() but for VERB_UNHEALTHY. */
+enum verb_result verb_policy(const struct verb_context *c, char **disks, size_t n);
+
 /* Has the daemon reset DISKS[0] ("sda" or "/dev/sda") and waits for what comes of it; asks before,
  * unless told not to. N is 1. Returns VERB_OK only if the I/O came back, or VERB_ERROR, VERB_USAGE,
  * VERB_NOT_RUNNING or VERB_NOT_RECOVERED. */

@@ -36,7 +36,7 @@ static void udev_enumerate_unrefp(struct udev_enumerate **e) {
 /* What the head of NVMe multipath hands on to its paths. */
 struct head {
         struct udev_watch *watch;
-        const char *serial;
+        struct udev_device *device;
 };
 
 static const char *reason_of(int error) {
@@ -50,13 +50,54 @@ static const char *reason_of(int error) {
         }
 }
 
-static int report_one(struct udev_watch *watch, const char *block_dir, const char *serial) {
+/* What differs from event to event and says nothing of the disk. */
+static bool is_of_event(const char *name) {
+        static const char *const names[] = { "ACTION", "SEQNUM", "SYNTH_UUID" };
+
+        for (size_t i = 0; i < ELEMENTSOF(names); i++)
+                if (strcmp(name, names[i]) == 0)
+                        return true;
+        return false;
+}
+
+static void copy_some(struct udev_device *device, bool ours, struct properties *properties) {
+        static const char prefix[] = "UNHANG_";
+        struct udev_list_entry *entry;
+
+        udev_list_entry_foreach(entry, udev_device_get_properties_list_entry(device)) {
+                const char *name = udev_list_entry_get_name(entry);
+                const char *value = udev_list_entry_get_value(entry);
+
+                if ((strncmp(name, prefix, strlen(prefix)) == 0) == ours && !is_of_event(name))
+                        (void) properties_add(properties, name, value ? value : "");
+        }
+}
+
+/* Ours first: they are never left out. */
+static void copy_properties(struct udev_device *device, struct properties *properties) {
+        copy_some(device, true, properties);
+        properties->ours = properties->size;
+        copy_some(device, false, properties);
+}
+
+/* In sectors of 512 bytes, whatever the disk's are (block/genhd.c: part_size_show). */
+static uint64_t size_of(struct udev_device *device) {
+        const char *sectors = udev_device_get_sysattr_value(device, "size");
+
+        return sectors ? strtoull(sectors, NULL, 10) * 512 : 0;
+}
+
+static int report_one(struct udev_watch *watch, const char *block_dir,
+                      struct udev_device *device) {
+        const char *serial = udev_device_get_property_value(device, "ID_SERIAL");
         struct disk_found found = {};
         int r = device_read(SYSFS, block_dir, &found.id, &found.nodes);
 
         if (r < 0)
                 return r;
         (void) snprintf(found.id.serial, sizeof(found.id.serial), "%s", serial ? serial : "");
+        found.properties.bytes = size_of(device);
+        copy_properties(device, &found.properties);
         watch->callbacks->appeared(&found, watch->userdata);
         return 0;
 }
@@ -64,14 +105,14 @@ static int report_one(struct udev_watch *watch, const char *block_dir, const cha
 static void on_path(const char *path_dir, void *userdata) {
         const struct head *head = userdata;
 
-        (void) report_one(head->watch, path_dir, head->serial);
+        (void) report_one(head->watch, path_dir, head->device);
 }
 
 /* A disk that is gone already is passed over: its removal is the next event. */
 static void report(struct udev_watch *watch, struct udev_device *device) {
         const char *dir = udev_device_get_syspath(device);
-        struct head head = { watch, udev_device_get_property_value(device, "ID_SERIAL") };
-        int r = report_one(watch, dir, head.serial);
+        struct head head = { watch, device };
+        int r = report_one(watch, dir, device);
 
         if (r >= 0)
                 (void) device_paths(SYSFS, dir, on_path, &head);

@@ -6,13 +6,16 @@
 
 #include "agent/base/macro.h"
 #include "include/disk.h"
+#include "include/properties.h"
 
 struct udev_watch;
 
-/* A disk as udev and sysfs show it. A path bears the number and the serial of its head. */
+/* A disk as udev and sysfs show it. A path bears the number, the serial and the properties of its
+ * head. */
 struct disk_found {
         struct disk_id id;
         struct disk_nodes nodes;
+        struct properties properties;
 };
 
 struct udev_callbacks {

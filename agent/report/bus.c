@@ -14,6 +14,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "agent/report/bus-append.h"
 #include "agent/report/bus.h"
 
 /* Answers that wait for a client to read. One who asks without reading fills this and is dropped;
@@ -26,8 +27,6 @@
 /* accept() that fails for want of fds leaves the socket readable: this keeps that from becoming a
  * busy loop, and bounds what a client that connects without end can cost. */
 #define ACCEPT_BURST 64
-
-#define TEXT_MAX 512
 
 struct connection {
         sd_bus *bus; /* NULL: free */
@@ -55,27 +54,6 @@ struct bus_server {
         struct connection connections[BUS_CONNECTIONS_MAX];
         struct bus_call calls[BUS_CALLS_MAX];
 };
-
-static const char *clean_text(const char *text, char buf[static TEXT_MAX]) {
-        size_t used = 0;
-
-        for (const char *p = text ?: ""; *p;) {
-                size_t n = bus_char_length(p);
-
-                if (used + MAX(n, 1U) >= TEXT_MAX)
-                        break;
-                if (n == 0) {
-                        buf[used++] = '?';
-                        p++;
-                        continue;
-                }
-                memcpy(buf + used, p, n);
-                used += n;
-                p += n;
-        }
-        buf[used] = '\0';
-        return buf;
-}
 
 static int disk_append(sd_bus_message *reply, const struct disk_report *disk) {
         char t[9][TEXT_MAX];
@@ -274,6 +252,39 @@ static int method_stack(sd_bus_message *m, void *userdata, _unused_ sd_bus_error
         return sd_bus_send(NULL, reply, NULL);
 }
 
+void bus_policy_set(struct bus_status *status, const struct policy_report *policy) {
+        int r;
+
+        assert(status && policy);
+
+        r = append_policy(status->reply, policy);
+        if (r < 0)
+                status->error = r;
+}
+
+static int method_policy(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *reterr) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        struct bus_server *server = userdata;
+        struct bus_status status = {};
+        const char *disk;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &disk);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+
+        status.reply = reply;
+        r = server->ops->policy(server->userdata, disk, &status);
+        if (r == -ENODEV)
+                return reply_no_such_disk(m);
+        if (r < 0 || status.error < 0)
+                return r < 0 ? r : status.error;
+        return sd_bus_send(NULL, reply, NULL);
+}
+
 void bus_call_done(struct bus_call *call, const char *outcome, const char *text) {
         char o[TEXT_MAX], t[TEXT_MAX];
 
@@ -350,6 +361,10 @@ static const sd_bus_vtable vtable[] = {
                                               "(" BUS_RADIUS_TYPE ")", radius,
                                               "a(" BUS_NODE_TYPE ")", nodes),
                                 method_stack, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Policy", SD_BUS_ARGS("s", disk),
+                                SD_BUS_RESULT("s", policy, "s", reason,
+                                              "a(" BUS_VALUE_TYPE ")", values, "as", notes),
+                                method_policy, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reset", SD_BUS_ARGS("s", disk, "b", force),
                                 SD_BUS_RESULT("s", outcome, "s", text),
                                 method_reset, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -12,6 +12,7 @@
 #include "agent/base/macro.h"
 #include "include/bus-stack.h"
 #include "include/bus.h"
+#include "include/policy-report.h"
 
 typedef struct sd_event sd_event;
 
@@ -40,6 +41,9 @@ struct bus_ops {
         /* Tells what stands on DISK, or with DOMAIN on all disks of its fault domain: one
          * bus_stack_begin(), then one bus_node_add() for each. 0, or -ENODEV as above. */
         int (*stack)(void *userdata, const char *disk, bool domain, struct bus_status *status);
+
+        /* What is in force for DISK: one bus_policy_set(). 0, or -ENODEV as above. */
+        int (*policy)(void *userdata, const char *disk, struct bus_status *status);
 
         /* Begins the reset of DISK ("sda", as the client wrote it: it may be any text).
          * Returns 0 when it has begun: then CALL belongs to the daemon, which ends it with
@@ -84,6 +88,9 @@ void bus_signal_add(struct bus_status *status, const struct signal_report *signa
 /* Begins the answer to Stack(), and adds a node to it; as above. */
 void bus_stack_begin(struct bus_status *status, const struct stack_report *report);
 void bus_node_add(struct bus_status *status, const struct node_report *node);
+
+/* Fills the answer to Policy(); as above. */
+void bus_policy_set(struct bus_status *status, const struct policy_report *policy);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design
  * section 4 ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when

@@ -12,6 +12,7 @@ static const struct kind {
 } kinds[_EVENT_KIND_MAX] = {
         [EVENT_GUARDED] = { "guarded", "007a76becb0e46b09755f8c537158788", LOG_INFO },
         [EVENT_VANISHED] = { "vanished", "2cdc327917584664b3d067002d4dab89", LOG_NOTICE },
+        [EVENT_POLICY] = { "policy", "9b41830bce9840079c4783758da75e4b", LOG_NOTICE },
         [EVENT_SUSPECTED] = { "suspect", "c624543be9324ba88c2f0eacfdfe80e4", LOG_WARNING },
         [EVENT_CLEARED] = { "cleared", "7bf37591507e472dbda3ee58865c8cb9", LOG_NOTICE },
         [EVENT_ACT] = { "act", "69ca3cbf7abf4b09ae8c8a957d94849e", LOG_WARNING },

@@ -11,6 +11,7 @@
 enum event_kind {
         EVENT_GUARDED,   /* a disk is now watched */
         EVENT_VANISHED,  /* a disk is gone */
+        EVENT_POLICY,    /* another policy, or another value of it, is in force */
         EVENT_SUSPECTED, /* quiet for WarnSec= */
         EVENT_CLEARED,   /* no longer, by itself */
         EVENT_ACT,       /* a rung is taken */

@@ -20,8 +20,8 @@ DOORS = [
     (r"scsi/sg_(lib|pt|cmds|unaligned|pr2serr|json).*\.h", r"agent/act/scsi\.c"),
     (r"libnvme\.h|nvme/.*", r"agent/act/nvme\.c"),
     (r"(libmount/)?libmount\.h", r"agent/observe/mounts\.c"),
-    (r"ini\.h", r"agent/conf/parse\.c"),
-    (r"systemd/sd-bus\.h", r"agent/report/bus\.c|agent/ctl/client\.c"),
+    (r"ini\.h", r"agent/conf/reader\.c"),
+    (r"systemd/sd-bus\.h", r"agent/report/bus(-append)?\.c|agent/ctl/client\.c"),
     (r"systemd/sd-event\.h", WIRING + r"|agent/report/bus\.c"),
 ]
 

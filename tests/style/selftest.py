@@ -26,7 +26,7 @@ def function(name, lines):
 CASES = {
     "includes": ({
         "agent/main.c": C + '#include <systemd/sd-event.h>\n#include "agent/act/scsi.h"\n',
-        "agent/conf/parse.c": C + '#include <ini.h>\n#include <linux/fs.h>\n',
+        "agent/conf/reader.c": C + '#include <ini.h>\n#include <linux/fs.h>\n',
         "agent/act/scsi.c": C + '#include <scsi/sg_lib.h>\n#include "agent/act/scsi.h"\n'
                                 '#include "agent/base/macro.h"\n#include "include/step.h"\n'
                                 '// #include <libudev.h>\n/*\n#include <libudev.h>\n*/\n',

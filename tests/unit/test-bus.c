@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "agent/base/macro.h"
+#include "agent/ctl/client-policy.h"
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
 #include "agent/ctl/table.h"
@@ -161,6 +162,28 @@ static int fake_stack(_unused_ void *userdata, const char *disk, bool domain,
         return -ENODEV;
 }
 
+static const struct value_report values[] = {
+        { "Detect", "StallSec", "2min", "default" },
+        { "Recover", "Act", HOSTILE_BAD, HOSTILE_GOOD },
+        { NULL, long_text, "", NULL },
+};
+
+static int fake_policy(_unused_ void *userdata, const char *disk, struct bus_status *status) {
+        static const char *const notes[] = { "a note", HOSTILE_BAD };
+
+        if (strcmp(disk, "sda") != 0 && strcmp(disk, "sdb") != 0)
+                return -ENODEV;
+        bus_policy_set(status, &(struct policy_report) {
+                                       .policy = disk,
+                                       .reason = "it says so",
+                                       .values = values,
+                                       .n_values = disk[2] == 'a' ? ELEMENTSOF(values) : 0,
+                                       .notes = notes,
+                                       .n_notes = disk[2] == 'a' ? ELEMENTSOF(notes) : 0,
+                               });
+        return 0;
+}
+
 static int on_later(_unused_ sd_event_source *s, _unused_ uint64_t now, void *userdata) {
         bus_call_done(userdata, "recovered", "32 requests came back \377");
         return 0;
@@ -203,6 +226,7 @@ static const struct bus_ops ops = {
         .status = fake_status,
         .show = fake_show,
         .stack = fake_stack,
+        .policy = fake_policy,
         .reset = fake_reset,
 };
 
@@ -390,6 +414,35 @@ static void test_show(void **state) {
         assert_int_equal(client_show(c, "sdc", TIMEOUT, &show), 0);
         assert_string_equal(show.disk.serial, HOSTILE_BAD_CLEAN);
         assert_int_equal(show.n_signals, 0);
+}
+
+static void test_policy(void **state) {
+        _cleanup_(client_policy_done) struct client_policy policy = {};
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        assert_int_equal(client_policy(c, "sda", TIMEOUT, &policy), 0);
+        assert_string_equal(policy.report.policy, "sda");
+        assert_string_equal(policy.report.reason, "it says so");
+        assert_int_equal(policy.report.n_values, 3);
+        assert_string_equal(policy.report.values[0].section, "Detect");
+        assert_string_equal(policy.report.values[0].key, "StallSec");
+        assert_string_equal(policy.report.values[0].value, "2min");
+        assert_string_equal(policy.report.values[0].origin, "default");
+        assert_string_equal(policy.report.values[1].value, HOSTILE_BAD_CLEAN);
+        assert_string_equal(policy.report.values[2].section, "");
+        assert_int_equal(policy.report.n_notes, 2);
+        assert_string_equal(policy.report.notes[0], "a note");
+        assert_string_equal(policy.report.notes[1], HOSTILE_BAD_CLEAN);
+        client_policy_done(&policy);
+
+        assert_int_equal(client_policy(c, "sdb", TIMEOUT, &policy), 0);
+        assert_int_equal(policy.report.n_values, 0);
+        assert_int_equal(policy.report.n_notes, 0);
+        client_policy_done(&policy);
+
+        assert_int_equal(client_policy(c, "sdq", TIMEOUT, &policy), -ENODEV);
+        assert_int_equal(client_policy(c, "\377", TIMEOUT, &policy), -EINVAL);
+        assert_null(policy.answer);
 }
 
 static void test_show_errors(void **state) {
@@ -1554,6 +1607,31 @@ static void test_verb_show(void **state) {
         check_show(path, true, "sda", VERB_NOT_RUNNING, "", err);
 }
 
+static void test_verb_policy(void **state) {
+        static const char told[] =
+                "sda  policy sda: it says so\n"
+                "  [Detect]\n"
+                "    StallSec=2min ";
+        struct world *w = *state;
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, w->socket);
+        assert_int_equal(verb_policy(&r.context, (char *[]) { (char *) "/dev/sda" }, 1), VERB_OK);
+        run_close(&r);
+        assert_int_equal(strncmp(r.out, told, strlen(told)), 0);
+        assert_non_null(strstr(r.out, " default\n  [Recover]\n    Act=" HOSTILE_BAD_CLEAN " "));
+        assert_non_null(strstr(r.out, "\n  ! a note\n"));
+        assert_null(strchr(r.out, '\033'));
+        run_done(&r);
+
+        run_begin(&r, w->socket);
+        assert_int_equal(verb_policy(&r.context, (char *[]) { (char *) "sdb", (char *) "sdq" }, 2),
+                         VERB_ERROR);
+        run_close(&r);
+        assert_string_equal(r.out, "sdb  policy sdb: it says so\n\n");
+        assert_string_equal(r.err, "unhang: no disk sdq is guarded\n");
+}
+
 /* Whether the terminal of so many COLUMNS shows TEXT, as a part of what is said of sda. */
 static void check_on_terminal(const char *socket, unsigned short columns, const char *text) {
         int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -1685,6 +1763,7 @@ int main(void) {
                 WITH_SERVER(test_select),
                 WITH_SERVER(test_show),
                 WITH_SERVER(test_show_errors),
+                WITH_SERVER(test_policy),
                 WITH_SERVER(test_stack),
                 WITH_SERVER(test_stack_errors),
                 WITH_SERVER(test_reset),
@@ -1712,6 +1791,7 @@ int main(void) {
                 cmocka_unit_test(test_json_string),
                 WITH_SERVER(test_verb_status),
                 WITH_SERVER(test_verb_show),
+                WITH_SERVER(test_verb_policy),
                 WITH_SERVER(test_verb_show_terminal),
                 WITH_SERVER(test_verb_blast_radius),
                 cmocka_unit_test(test_tree_hostile),

@@ -37,22 +37,25 @@ def not_running(site):
 
 
 def mistakes(site, agent):
-    step('a configuration with mistakes: each is named, and the defaults guard on')
+    step('a configuration with mistakes: each is named, and nothing is done sooner')
     agent.start(BAD_CONFIG)
     path = '/etc/unhang/unhangd.conf'
     for expected in (f'{path}:3: [Detect] StallSec=0: allowed is a time from 1s to 7d; '
-                     'the default 2min stays in force',
+                     '7d is in force, to be safe',
                      f'{path}:4: [Detect] StalSec=10s: no such key',
                      f'{path}:7: [Recover] SettleSec=5 parsecs: allowed is a time'):
         assert any(line.startswith(expected) for line in agent.lines()), (expected, agent.lines())
     status = unhang(site, 'status')
     step('\n' + status.output)
-    assert status.status == 0 and status.output.count(' 2min ') == 4, status
+    assert status.status == 0 and status.output.count(' 7d ') == 4, status
 
     site.guest.sh(f'rm {path}; mkdir {path}; systemctl restart unhangd', 60)
     agent.wait_for_line(f'{path}: cannot be read: .*directory', 10)
     assert unhang(site, 'status').output.count(' 2min ') == 4
-    site.guest.sh(f'rmdir {path}')
+    assert 'Act=no' in unhang(site, f'policy {site.sick.name}').output
+    site.guest.sh(f'rmdir {path}; systemctl reload unhangd', 60)
+    wait_until(lambda: 'Act=yes' in unhang(site, f'policy {site.sick.name}').output, 20,
+               'the disks are guarded again')
 
 
 def healthy(site):
