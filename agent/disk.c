@@ -10,6 +10,7 @@
 #include "agent/decide/names.h"
 #include "agent/incident.h"
 #include "agent/observe/namespaces.h"
+#include "agent/preparer.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
 
@@ -189,7 +190,7 @@ static void resume(struct disk *disk, usec_t now) {
 
 /* A disk that cannot be prepared is watched all the same. */
 static void prepare(struct disk *disk, bool leave) {
-        int r = domain_prepare(disk, leave);
+        int r = prepare_disk(disk, leave);
 
         if (r < 0)
                 log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
@@ -264,6 +265,7 @@ static void let_go(struct disk *disk, const char *text) {
         while (*link != disk)
                 link = &(*link)->next;
         *link = disk->next;
+        prepare(disk, true); /* it may have been taken out by a rule, and be there */
         if (disk->call)
                 bus_call_done(disk->call, outcome_to_string(OUTCOME_GONE), "the disk is gone");
         incident_report(disk, EVENT_VANISHED, text);
@@ -273,6 +275,9 @@ static void let_go(struct disk *disk, const char *text) {
 }
 
 static void vanished(struct disk *disk) {
+        /* udev may tell of it before the act that has led to it returns. */
+        if (disk->domain && domain_is_ending(disk->domain))
+                incident_dragged(disk, now_monotonic());
         if (outlives(disk))
                 incident_gone(disk);
         else
@@ -290,7 +295,6 @@ static void take_properties(struct disk *disk, const struct properties *properti
                 agent_arm(disk->agent);
                 return;
         }
-        prepare(disk, true);
         let_go(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY " says so");
 }
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "agent/acts.h"
@@ -35,6 +34,22 @@ static struct disk *disk_in_slot(const struct domain *domain, unsigned slot) {
                 if (d->domain == domain && d->slot == slot)
                         return d;
         return NULL;
+}
+
+bool domain_is_ending(const struct domain *domain) {
+        assert(domain);
+
+        for (unsigned i = 0; i < domain->n_posts; i++)
+                switch (domain->posts[i].executor.step) {
+                case STEP_CONTROLLER_RESET:
+                case STEP_CONTROLLER_FAIL:
+                case STEP_CONTROLLER_END:
+                case STEP_CONTROLLER_REMOVE:
+                        return true;
+                default:
+                        break;
+                }
+        return false;
 }
 
 const struct disk *domain_blocked_by(const struct domain *domain) {
@@ -247,8 +262,8 @@ static int on_disk_readable(sd_event_source *source, int fd, uint32_t events, vo
 }
 
 /* Replies come before the timer: a step that has returned is not overdue. */
-static int watch_executor(struct agent *agent, struct executor *executor,
-                          sd_event_io_handler_t handler, void *userdata, sd_event_source **source) {
+int domain_watch(struct agent *agent, struct executor *executor, sd_event_io_handler_t handler,
+                 void *userdata, sd_event_source **source) {
         int r;
 
         *source = sd_event_source_unref(*source);
@@ -271,8 +286,7 @@ static int spawn_post(struct post *post) {
         if (r < 0)
                 return r;
         post->respawn_at = USEC_INFINITY;
-        return watch_executor(domain->agent, &post->executor, on_post_readable, post,
-                              &post->source);
+        return domain_watch(domain->agent, &post->executor, on_post_readable, post, &post->source);
 }
 
 static int spawn_for_disk(struct disk *disk) {
@@ -284,118 +298,10 @@ static int spawn_for_disk(struct disk *disk) {
         if (r < 0)
                 return r;
         disk->respawn_at = USEC_INFINITY;
-        r = watch_executor(disk->agent, &disk->executor, on_disk_readable, disk, &disk->source);
+        r = domain_watch(disk->agent, &disk->executor, on_disk_readable, disk, &disk->source);
         if (r < 0 || !disk->domain) /* without a domain it is for filesystems alone */
                 return r;
         return executor_attach(&disk->executor, 0, &disk->nodes);
-}
-
-/* ---- what is set on disks while they are healthy ---- */
-
-static void prepared(const struct agent *agent, const struct executor_report *news) {
-        static const char *const names[_PREPARE_SETTING_MAX] = {
-                [PREPARE_IOSTATS] = "IoStats=",
-                [PREPARE_SCSI_TIMEOUT] = "ScsiTimeoutSec=",
-                [PREPARE_SCSI_MAX_RETRIES] = "ScsiMaxRetries=",
-                [PREPARE_NVME_IO_TIMEOUT] = "NvmeIoTimeoutSec=",
-                [PREPARE_NVME_ADMIN_TIMEOUT] = "NvmeAdminTimeoutSec=",
-                [PREPARE_XFS_MAX_RETRIES] = "XfsMaxRetries=",
-        };
-        const char *name = news->prepared.name;
-
-        for (int i = 0; i < _PREPARE_SETTING_MAX; i++)
-                if (news->prepared.before.values[i] != PREPARE_LEAVE && i != PREPARE_IOSTATS)
-                        log_info("%s: %s: set; it was %" PRIi64, name, names[i],
-                                 news->prepared.before.values[i]);
-        if (news->prepared.before.values[PREPARE_IOSTATS] == 0)
-                log_info("%s: its I/O statistics were off; switched on", name);
-        if (news->error < 0)
-                log_warning("%s: cannot be prepared: %s %s", name, names[news->prepared.failed],
-                            strerror(-news->error));
-        /* Timers of requests were perhaps among it. */
-        for (struct disk *d = agent->disks; d; d = d->next)
-                if (strcmp(d->id.name, name) == 0 && d->domain && d->executor.fd >= 0)
-                        (void) executor_inspect(&d->executor, 0);
-}
-
-static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {
-        struct agent *agent = userdata;
-        struct executor_report news;
-
-        (void) fd, (void) events;
-        while (agent->preparer.fd >= 0 && executor_receive(&agent->preparer, &news) > 0)
-                if (news.news == NEWS_PREPARED)
-                        prepared(agent, &news);
-        if (agent->preparer.fd < 0)
-                (void) sd_event_source_set_enabled(source, SD_EVENT_OFF);
-        return 0;
-}
-
-static int start_preparer(struct agent *agent) {
-        int r = executor_spawn("unhang-prepare", UNHANG_RUNTIME_DIR "/prepare.lock",
-                               &agent->preparer);
-
-        if (r < 0)
-                return r;
-        return watch_executor(agent, &agent->preparer, on_preparer_readable, agent,
-                              &agent->preparer_source);
-}
-
-/* The kernel sends a command again that is younger than (max_retries + 1) times the timeout
- * (scsi_lib.c: scsi_cmd_runtime_exceeced), five being its number of retries. */
-#define TIMEOUTS_PER_AGE 6
-#define AGE_MARGIN USEC_PER_MINUTE
-
-/* Where a timeout means nothing else, that is: sample.timeout is not 0. */
-static usec_t needed_timeout(const struct disk *disk) {
-        usec_t needed = (disk->policy.stall + AGE_MARGIN) / TIMEOUTS_PER_AGE;
-        usec_t is = disk->watch.detector.last.timeout;
-
-        if (disk->policy.scsi_timeout > 0)
-                return disk->policy.scsi_timeout;
-        return is > 0 && needed > is ? needed : 0;
-}
-
-static int64_t in_units(usec_t value, usec_t unit) {
-        return value == 0 ? PREPARE_LEAVE : (int64_t) ((value + unit - 1) / unit);
-}
-
-static int64_t scsi_retries(const struct policy *policy) {
-        static const int64_t retries[] = { PREPARE_LEAVE, 0, 1, 2, 3, 4, 5, -1 };
-
-        return retries[policy->scsi_max_retries];
-}
-
-static void settings_of(const struct disk *disk, int64_t *values) {
-        const struct policy *policy = &disk->policy;
-
-        values[PREPARE_IOSTATS] = policy->iostats ? 1 : PREPARE_LEAVE;
-        values[PREPARE_SCSI_TIMEOUT] = in_units(needed_timeout(disk), USEC_PER_SEC);
-        values[PREPARE_SCSI_MAX_RETRIES] = scsi_retries(policy);
-        values[PREPARE_NVME_IO_TIMEOUT] = in_units(policy->nvme_io_timeout, USEC_PER_MSEC);
-        values[PREPARE_NVME_ADMIN_TIMEOUT] = in_units(policy->nvme_admin_timeout, USEC_PER_MSEC);
-        if (policy->xfs_max_retries != UINT64_MAX)
-                values[PREPARE_XFS_MAX_RETRIES] = (int64_t) policy->xfs_max_retries;
-}
-
-int domain_prepare(struct disk *disk, bool leave) {
-        struct prepare_settings settings = {
-                .values = { [0 ... _PREPARE_SETTING_MAX - 1] = PREPARE_LEAVE },
-        };
-        struct agent *agent;
-        int r;
-
-        assert(disk);
-
-        agent = disk->agent;
-        if (!leave)
-                settings_of(disk, settings.values);
-        if (agent->preparer.fd < 0) {
-                r = start_preparer(agent);
-                if (r < 0)
-                        return r;
-        }
-        return executor_prepare(&agent->preparer, &disk->nodes, &settings);
 }
 
 int domain_own_executor(struct disk *disk) {

@@ -49,15 +49,18 @@ void domain_inform(struct disk *disk);
 /* Forks the disk's own executor. 0, or a negative errno. */
 int domain_own_executor(struct disk *disk);
 
-/* Has an executor that all disks share set on the disk what its policy wants set while it is
- * healthy; with LEAVE all of it is put back instead. 0, or a negative errno. */
-int domain_prepare(struct disk *disk, bool leave);
+/* Has the loop call HANDLER when the executor has something to say. 0, or a negative errno. */
+int domain_watch(struct agent *agent, struct executor *executor, sd_event_io_handler_t handler,
+                 void *userdata, sd_event_source **source);
 
 /* Whether an act may begin: the executors are there and idle. */
 bool domain_is_free(const struct domain *domain);
 
 /* Whether an act is under way that holds the disk back, but does not reach it. */
 bool domain_holds_back(const struct domain *domain, const struct disk *disk);
+
+/* Whether an act is under way after which its disks may be gone. */
+bool domain_is_ending(const struct domain *domain);
 
 /* The disk whose step has been under way for longer than it should have taken, or NULL. */
 const struct disk *domain_blocked_by(const struct domain *domain);

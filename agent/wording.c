@@ -283,7 +283,8 @@ static const char *cleared(const struct disk *disk) {
                 return "the kernel's recovery has ended";
         default:
                 return disk->watch.symptom.progress
-                               ? "I/O completes again by itself"
+                               ? disk->id.kind == DISK_BIO ? "nothing on it hangs any more"
+                                                           : "I/O completes again by itself"
                                : "observation begun anew: time was not counted";
         }
 }

@@ -19,7 +19,7 @@ enum step {
         STEP_CONTROLLER_END,     /* the same, while a reset of it does not return */
         STEP_CONTROLLER_REMOVE,  /* the function leaves PCI: only after one of these two */
         STEP_CONTROLLER_RESTORE, /* puts back what an unfinished step has changed */
-        STEP_CONTROLLER_RESCAN,  /* looks for the function again, and reads from its disks */
+        STEP_CONTROLLER_RESCAN,  /* looks for the function on PCI again */
 
         STEP_PROBE,       /* read one block from the device, past every cache */
         STEP_FS_SHUTDOWN, /* filesystems: new I/O ends with EIO at once */

@@ -226,11 +226,16 @@ static bool is_in_state(const struct controller *c, const char *state) {
         return read_state(c, text, sizeof(text)) == 0 && strcmp(text, state) == 0;
 }
 
+/* Whether what read_state() has found is that of a controller which its driver has given up. */
+static bool is_of_given_up(int r, const char *state) {
+        return r == -ENODEV || (r == 0 && strcmp(state, "dead") == 0);
+}
+
 static bool is_given_up(const struct controller *c) {
         char text[32];
         int r = read_state(c, text, sizeof(text));
 
-        return r == -ENODEV || (r == 0 && strcmp(text, "dead") == 0);
+        return is_of_given_up(r, text);
 }
 
 static bool wait_until_given_up(const struct controller *c) {
@@ -327,11 +332,15 @@ static int fail(struct controller *c) {
 }
 
 int controller_fail(struct controller *c) {
+        char state[32];
         int r, error;
 
         assert(c);
 
-        if (!is_in_state(c, "live"))
+        r = read_state(c, state, sizeof(state));
+        if (is_of_given_up(r, state))
+                return 0;
+        if (r < 0 || strcmp(state, "live") != 0)
                 return -EBUSY;
         r = fail(c);
         error = put_back(c, c->holder);

@@ -32,9 +32,10 @@ void controller_inform(struct controller *controller, const struct nvme_facts *f
 int controller_reset(struct controller *controller);
 
 /* Makes the driver give it up: all its I/O ends with EIO. max_retries := 0; the upper half of BAR 0
- * to where nothing answers; reset; both put back. 0 when it was given up; -EBUSY when it is not
- * live; -EOPNOTSUPP where its BAR cannot be moved; -EIO when it is live all the same, for the
- * hypervisor has not followed the BAR: what was in flight has ended with EIO, what is new hangs. */
+ * to where nothing answers; reset; both put back. 0 when it was given up, be it before; -EBUSY when
+ * it is not live; -EOPNOTSUPP where its BAR cannot be moved; -EIO when it is live all the same, for
+ * the hypervisor has not followed the BAR: what was in flight has ended with EIO, what is new
+ * hangs. */
 int controller_fail(struct controller *controller);
 
 /* Makes the driver give it up while a reset of it does not return. Below a bridge of its own: bus

@@ -259,22 +259,21 @@ struct place {
         const struct process *process;
         const char *dir;
         int dir_length;
+        int lock; /* of the one whose values are put back: meanwhile nobody takes its place */
 };
 
 /* Whose lock nobody has is gone; this process has its own. */
 static bool is_gone(const char *holder, void *userdata) {
-        const struct place *place = userdata;
-        _cleanup_close_ int fd = -EBADF;
+        struct place *place = userdata;
         char path[PATH_MAX];
 
+        place->lock = safe_close(place->lock);
         if (strcmp(holder, place->process->name) == 0)
                 return true;
         (void) snprintf(path, sizeof(path), "%.*s%s" LOCK_SUFFIX, place->dir_length, place->dir,
                         holder);
-        fd = open(path, O_RDWR | O_CLOEXEC);
-        if (fd < 0)
-                return errno == ENOENT;
-        return flock(fd, LOCK_EX | LOCK_NB) == 0;
+        place->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        return place->lock >= 0 && flock(place->lock, LOCK_EX | LOCK_NB) == 0;
 }
 
 static int open_table(const struct place *place, const char *name, struct undo *ret) {
@@ -292,6 +291,7 @@ static int take_over(struct process *p, const char *lock_path) {
                 .process = p,
                 .dir = lock_path,
                 .dir_length = slash ? (int) (slash + 1 - lock_path) : 0,
+                .lock = -EBADF,
         };
         const char *base = lock_path + place.dir_length;
         int length = (int) (strlen(base) - MIN(strlen(base), strlen(LOCK_SUFFIX))), r;
@@ -300,7 +300,9 @@ static int take_over(struct process *p, const char *lock_path) {
         if ((r = open_table(&place, "controllers.undo", &p->controllers)) < 0 ||
             (r = open_table(&place, "prepared.undo", &p->prepared)) < 0)
                 return r;
-        return undo_put_back_all(&p->controllers, is_gone, &place);
+        r = undo_put_back_all(&p->controllers, is_gone, &place);
+        place.lock = safe_close(place.lock);
+        return r;
 }
 
 _Noreturn static void run(const char *name, const char *lock_path, int fd) {

@@ -44,7 +44,7 @@ struct executor_report {
         int error; /* 0 or a negative errno */
         union {
                 struct {
-                        bool reserved;     /* an initiator holds a reservation of the disk */
+                        bool reserved;     /* initiators are registered for reservations */
                         usec_t io_timeout; /* NVMe: as in struct nvme_facts */
                 } inspected;
                 struct {

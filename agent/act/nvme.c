@@ -107,7 +107,10 @@ int namespace_probe(struct namespace *disk) {
                 .timeout = NVME_DEFAULT_IOCTL_TIMEOUT,
         };
         r = nvme_read(&args);
-        return r < 0 ? -errno : judge_status((uint16_t) r);
+        if (r >= 0)
+                return judge_status((uint16_t) r);
+        /* The driver has cancelled it (drivers/nvme/host/ioctl.c: nvme_submit_user_cmd). */
+        return errno == EINTR ? -EIO : -errno;
 }
 
 int namespace_is_reserved(struct namespace *disk) {
@@ -127,8 +130,7 @@ int namespace_is_reserved(struct namespace *disk) {
         r = nvme_resv_report(&args);
         if (r != 0)
                 return r < 0 ? -errno : judge_status((uint16_t) r);
-        return disk->report->rtype != 0 || disk->report->regctl[0] != 0 ||
-               disk->report->regctl[1] != 0;
+        return disk->report->regctl[0] != 0 || disk->report->regctl[1] != 0;
 }
 
 usec_t namespace_io_timeout(const struct namespace *disk) {

@@ -21,8 +21,9 @@ struct namespace *namespace_close(struct namespace *disk);
  * when the disk is gone. */
 int namespace_probe(struct namespace *disk);
 
-/* Whether a host, this one or another, holds a reservation or is registered for one (NVM Command
- * Set, Reservation Report). 1, or 0, also when the namespace does not know of such; -EIO. */
+/* Whether a host, this one or another, is registered for reservations, as all are who hold one (NVM
+ * Express Base Specification, Reservation Report). 1, or 0, also when the namespace does not know
+ * of such; -EIO. */
 int namespace_is_reserved(struct namespace *disk);
 
 /* After which time the kernel takes a request of this disk for lost (queue/io_timeout);

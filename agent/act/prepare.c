@@ -115,7 +115,7 @@ static int read_progress(int fd, uint64_t *ret_done, uint64_t *ret_outstanding) 
 static int moves(const struct context *c) {
         struct timespec pause = { .tv_nsec = PROGRESS_POLL_NSEC };
         _cleanup_close_ int fd = -EBADF;
-        uint64_t first, done, outstanding;
+        uint64_t first = 0, done, outstanding = 0;
         char path[FILE_MAX];
         int r;
 

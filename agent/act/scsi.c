@@ -27,8 +27,8 @@
 #define PROBE_SECONDS 10
 
 /* PERSISTENT RESERVE IN: the service action, and what its answer begins with. */
-#define READ_RESERVATION 1
-#define RESERVATION_HEADER_SIZE 8
+#define READ_KEYS 0
+#define KEYS_HEADER_SIZE 8
 
 /* Each reset leaves one unit attention behind; a few more may be queued. */
 #define ATTENTIONS_MAX 4
@@ -174,7 +174,7 @@ int scsi_probe(struct scsi_disk *disk) {
 }
 
 int scsi_is_reserved(struct scsi_disk *disk) {
-        uint8_t answer[RESERVATION_HEADER_SIZE] = {};
+        uint8_t answer[KEYS_HEADER_SIZE] = {};
         int r;
 
         assert(disk);
@@ -182,13 +182,13 @@ int scsi_is_reserved(struct scsi_disk *disk) {
         if (disk->node < 0)
                 return -EBADF;
         for (int i = 0; i < ATTENTIONS_MAX; i++) {
-                r = sg_ll_persistent_reserve_in(disk->node, READ_RESERVATION, answer,
-                                                sizeof(answer), false, 0);
+                r = sg_ll_persistent_reserve_in(disk->node, READ_KEYS, answer, sizeof(answer),
+                                                false, 0);
                 if (r != SG_LIB_CAT_UNIT_ATTENTION)
                         break;
         }
         if (r == SG_LIB_CAT_INVALID_OP || r == SG_LIB_CAT_ILLEGAL_REQ)
                 return 0;
-        /* How much follows of the reservation: nothing when there is none. */
+        /* How many bytes of keys follow. */
         return r != 0 ? -EIO : (answer[4] | answer[5] | answer[6] | answer[7]) != 0;
 }

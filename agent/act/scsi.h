@@ -52,7 +52,7 @@ int scsi_set_running(struct scsi_disk *disk);
  * not get so far or is not ready; -EBADF when the disk is not open. */
 int scsi_probe(struct scsi_disk *disk);
 
-/* Whether an initiator, in this guest or in another, holds a persistent reservation (SPC-4 6.15,
- * PERSISTENT RESERVE IN). 1, or 0, also when the disk does not know of such; -EIO when it did not
- * answer. Allocates. */
+/* Whether an initiator, of this guest or of another, is registered for persistent reservations, as
+ * all are who hold one (SPC-4, PERSISTENT RESERVE IN). 1, or 0, also when the disk does not know of
+ * such; -EIO when it did not answer. Allocates. */
 int scsi_is_reserved(struct scsi_disk *disk);

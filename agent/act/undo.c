@@ -301,7 +301,7 @@ static int put_back_line(const struct undo *undo, size_t i, const struct line *l
 
 int undo_put_back_all(const struct undo *undo, bool (*is_gone)(const char *holder, void *userdata),
                       void *userdata) {
-        struct line line;
+        struct line line = {};
         int r, error = 0;
 
         assert(undo && is_gone);

@@ -5,6 +5,8 @@
  * as "FILE=TEXT" or "FILE@OFFSET=HEX", and does what a script says: fails, or changes another file
  * as the kernel would. What the script says has to come to pass. */
 
+#include <inttypes.h>
+
 #include "agent/act/door.h"
 #include "tests/unit/temp-dir.h"
 

@@ -26,6 +26,7 @@ Control: one line of text in, one line back ("ok", "error ...", JSON). T is a ta
     iops T N             carry out N of them per second, strictly in the order in which they came,
                          while the others wait; 0: as many as there are
     medium T out|in      no medium in the drive: NOT READY; a unit attention when it is back
+    keys T N             so many initiators are registered for persistent reservations
     fail T CODE|none     answer reads, writes, flushes, discards with this virtio-scsi response code
     release T            lose no more, carry out the lost commands, answer the hanging resets
     forget T             lose no more, but never answer what has been lost
@@ -84,6 +85,7 @@ START_STOP = 0x1b
 ALLOW_REMOVAL = 0x1e
 READ_CAPACITY_10 = 0x25
 MODE_SENSE_10 = 0x5a
+PERSISTENT_RESERVE_IN = 0x5e
 SERVICE_ACTION_IN = 0x9e
 REPORT_LUNS = 0xa0
 READ_CAPACITY_16 = 0x10
@@ -171,6 +173,7 @@ class Disk:
         self._serial = serial.encode()
         self.unit_attention = RESET_OCCURRED
         self.medium = True
+        self.keys = 0
 
     def execute(self, command):
         opcode = command.opcode
@@ -249,6 +252,9 @@ class Disk:
             thin = bytes([0, 0, 0xc0])  # provisioned thinly, and what is discarded reads as zeros
             data = (struct.pack('>QI', last_block, SECTOR) + thin).ljust(32, b'\0')
             command.send(data, big_endian(cdb[10:14]))
+        elif opcode == PERSISTENT_RESERVE_IN and cdb[1] & 31 == 0:  # READ KEYS
+            keys = b''.join(struct.pack('>Q', 1 + key) for key in range(self.keys))
+            command.send(struct.pack('>II', 1, len(keys)) + keys, big_endian(cdb[7:9]))
         elif opcode == REPORT_LUNS:
             command.send(struct.pack('>II', 8, 0) + bytes(8), big_endian(cdb[6:10]))
         else:
@@ -417,6 +423,9 @@ class Target:
         if self.disk.medium:
             self.disk.unit_attention = MEDIUM_CHANGED
 
+    def set_keys(self, count):
+        self.disk.keys = int(count)
+
     def set_tmf(self, mode):
         if mode not in TMF_MODES:
             raise ValueError(mode)
@@ -575,6 +584,7 @@ class Hba:
             'delay': target.set_delay,
             'iops': lambda rate: self._set_iops(target, rate),
             'medium': target.set_medium,
+            'keys': target.set_keys,
             'fail': target.set_fail,
             'forget': target.forget,
             'release': lambda: self._release(target),

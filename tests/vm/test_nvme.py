@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""test_nvme.py KERNEL MULTIPATH IO_TIMEOUT: an NVMe controller with two namespaces that hangs.
+
+One namespace that hangs beside a healthy one, which is left alone; a reset that cures both; a
+controller that is gone, whose filesystems end with EIO and are mounted again when it is back; and one
+that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite.
+"""
+
+import json
+import re
+import sys
+import tempfile
+import time
+
+import guest
+import scenario
+from scenario import Agent, step, wait_until
+
+LIMIT = 5
+DAYS = 4294967
+PARAMETERS = '/sys/module/nvme_core/parameters'
+
+CONFIG = '''[Detect]
+WarnSec=2s
+StallSec=5s
+
+[Recover]
+SettleSec=5s
+'''
+
+
+def case():
+    kernel, multipath, timeout = sys.argv[1:]
+    seconds = DAYS if timeout == 'infinite' else int(timeout)
+    with tempfile.TemporaryDirectory(prefix='unhang-nvme.') as folder:
+        payload = scenario.make_payload(folder)
+        images = [scenario.make_disk(f'{folder}/{name}') for name in ('one', 'two')]
+        with guest.Guest('busybox', payload=payload, udev=True, kernel=kernel, tools=True,
+                         nvme=[images], append=f'nvme_core.multipath={multipath} '
+                                               f'nvme_core.io_timeout={seconds}') as machine:
+            step(f'up after {machine.boot_seconds:.1f} s')
+            site = Site(machine)
+            try:
+                print(machine.sh(f'unhang show {site.names()[0]}'))
+                if seconds == DAYS:
+                    one_of_two(site)
+                if multipath == 'Y' or kernel != '6.1' or seconds != DAYS:
+                    cured(site)
+                gone_and_back(site)
+                time.sleep(LIMIT + 2)  # a hang that comes sooner would be a relapse
+                hangs_again(site)
+            except BaseException:
+                print('\n'.join(site.agent.lines()))
+                raise
+
+
+class Site:
+    """Both namespaces, each with an ext4 that is mounted, and unhangd."""
+
+    def __init__(self, machine):
+        self.machine = machine
+        self.disks = machine.nvme
+        self.controller = self.disks[0].controller
+        for disk in self.disks:
+            machine.sh(f'mkdir -p /mnt/{disk.number} && '
+                       f'mount -t ext4 /dev/{disk.name()} /mnt/{disk.number} && '
+                       f'echo old > /mnt/{disk.number}/old && sync')
+        self.values = self.read_values()
+        self.agent = Agent(machine)
+        self.agent.start(CONFIG)
+        for name in self.names():
+            self.agent.wait_for_line(f'{name} .*guarded', 30)
+
+    def names(self):
+        """Those by which they are guarded: paths, where there is multipath."""
+        return [disk.path() for disk in self.disks]
+
+    def read_values(self):
+        return self.machine.sh(f'cat {PARAMETERS}/max_retries {PARAMETERS}/admin_timeout')
+
+    def write(self, *disks):
+        """Starts a writer on each of the disks."""
+        return [self.machine.bg(f'dd if=/dev/zero of=/mnt/{disk.number}/new bs=64k count=4 '
+                                'conv=fsync 2>&1') for disk in disks]
+
+    def states(self):
+        status = json.loads(self.machine.sh('unhang status --json || [ $? = 4 ]'))
+        return [disk['state'] for disk in status['disks'] if disk['driver'] == 'nvme']
+
+    def wait_for_healthy(self, timeout):
+        wait_until(lambda: self.states() == ['healthy', 'healthy'], timeout, 'both are healthy')
+
+
+def cured(site):
+    site.controller.lose_registers()
+    jobs = site.write(*site.disks)
+    line = site.agent.wait_for_line('recovered: ', LIMIT + 60)
+    step(line)
+    for job in jobs:
+        assert site.machine.get(job, 60).status == 0
+    site.wait_for_healthy(60)
+    assert count(site, r'\(limit 5s\): controller reset') == 1, 'one incident, one reset'
+
+
+def count(site, pattern):
+    return len([line for line in site.agent.lines() if re.search(pattern, line)])
+
+
+def one_of_two(site):
+    """The other namespace is healthy: it is not reset with the one that hangs."""
+    one, two = site.disks
+    one.hang()
+    jobs = site.write(one)
+    step(site.agent.wait_for_line(f'{site.names()[0]} .*beyond BlastRadius=', LIMIT + 30))
+    assert site.machine.get(site.write(two)[0], 60).status == 0
+    one.release()
+    assert site.machine.get(jobs[0], 60).status == 0
+    site.wait_for_healthy(60)
+    assert count(site, 'controller reset$') == 0
+
+
+def gone_and_back(site):
+    """The controller does not answer at all, and the driver gives it up; later it is there again."""
+    names = site.names()
+    site.controller.take_away()
+    jobs = site.write(*site.disks)
+    ends(site, names, jobs)
+    site.controller.give_back()
+    site.machine.sh('echo 1 > /sys/bus/pci/rescan', 60)
+    site.wait_for_healthy(120)
+    for disk in site.disks:
+        site.machine.sh(f'grep old /mnt/{disk.number}/old && '
+                        f'echo new > /mnt/{disk.number}/again && sync', 60)
+    step('back: both are mounted again, with what was on them')
+
+
+def hangs_again(site):
+    """Each reset works, and it hangs again. There is no way back here: QEMU would carry out what it
+    still holds, with memory that the guest has given to somebody else by then."""
+    names = site.names()
+    for disk in site.disks:
+        disk.hang()
+    jobs = site.write(*site.disks)
+    wait_until(lambda: sum(site.disks[0].inflight()) > 0, 60, 'it hangs')
+    site.controller.lose_registers()
+    site.controller.keep_losing_registers()
+    ends(site, names, jobs)
+
+
+def ends(site, names, jobs):
+    before = [count(site, f'{name} .*failed cleanly') for name in names]
+    for name, seen in zip(names, before):
+        wait_until(lambda: count(site, f'{name} .*failed cleanly') > seen, 180,
+                   f'{name} is failed cleanly')
+    statuses = [site.machine.get(job, 60).status for job in jobs]
+    assert statuses == [1, 1], statuses
+    assert not site.machine.sh('grep " /mnt/" /proc/mounts || true')
+    assert not site.machine.tasks_in_d(), site.machine.tasks_in_d()
+    assert site.read_values() == site.values, 'a parameter was not put back'
+    step('failed: all I/O has ended with EIO, nothing is mounted, no task is in D')
+
+
+scenario.main(case)
