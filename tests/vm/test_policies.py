@@ -242,7 +242,8 @@ def on_the_disk_that_hangs(site, agent):
     rule(site, disk, ['ENV{UNHANG_POLICY}="report-only"'])
     wait_for_value(site, disk, 'Act', 'no')
     before = policy(site, site.apart)
-    site.guest.sh(f'ln -s {disk.mountpoint}/conf/there.policy {POLICIES}/there.policy')
+    site.guest.sh(f'mkdir -p {POLICIES} && '
+                  f'ln -s {disk.mountpoint}/conf/there.policy {POLICIES}/there.policy')
     site.lose()
     pid = site.guest.sh('systemctl show --property=MainPID --value unhangd')
     site.guest.sh(f'kill -HUP {pid}')
