@@ -85,7 +85,8 @@ static void judge(const struct conf_set *set, const struct conf_choice *choice) 
         }
         conf_choice_tell(set, choice, &told);
         for (size_t i = 0; i < told.report.n_values; i++)
-                demand(*told.values[i].value != '\0' && *told.values[i].origin != '\0');
+                demand((*told.values[i].value != '\0' || conf_keys[i].type == CONF_LIST) &&
+                       *told.values[i].origin != '\0');
         demand(*told.report.policy != '\0' && *told.report.reason != '\0');
 }
 

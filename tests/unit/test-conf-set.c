@@ -81,9 +81,10 @@ static void test_general(void **state) {
 
         /* What is no part. */
         world_put(world.etc, "/unhangd.conf.d/70.conf.rpmsave", "[Detect]\nStallSec=215\n");
-        world_put(world.etc, "/unhangd.conf.d/.80.conf", "[Detect]\nStallSec=215\n");
+        world_put(world.etc, "/unhangd.conf.d/.80.conf", "[Prepare]\nIoStats=no\n");
         world_put(world.etc, "/unhangd.conf.d/90.policy", "[Detect]\nStallSec=215\n");
         assert_int_equal(stall_of(&world), 214);
+        assert_int_equal(plain(&world).policy.iostats, 1);
         world_end(&world);
 }
 
