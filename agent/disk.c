@@ -184,7 +184,7 @@ static void resume(struct disk *disk, usec_t now) {
 
 /* A disk that cannot be prepared is watched all the same. */
 static void prepare(struct disk *disk, bool leave) {
-        int r = domain_prepare(disk, leave);
+        int r = disk->agent->dry_run ? 0 : domain_prepare(disk, leave);
 
         if (r < 0)
                 log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
