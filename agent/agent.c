@@ -10,6 +10,7 @@
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/base/time-util.h"
+#include "agent/by-hand.h"
 #include "agent/incident.h"
 #include "agent/radius.h"
 #include "agent/recording.h"
@@ -221,6 +222,7 @@ static int bus_show(void *userdata, const char *name, struct bus_status *status)
                 return -ENODEV;
         disk_describe(disk, now_monotonic(), status);
         disk_describe_signals(disk, status);
+        by_hand_describe(disk, now_monotonic(), status);
         return 0;
 }
 
@@ -242,19 +244,31 @@ static int bus_policy(void *userdata, const char *name, struct bus_status *statu
         return 0;
 }
 
-static int bus_reset(void *userdata, const char *name, bool force, struct bus_call *call,
-                     const char **ret_reason) {
+static int bus_reset(void *userdata, const char *name, const char *rung, const char *force,
+                     struct bus_call *call, char reason[static BUS_REASON_MAX]) {
         struct agent *agent = userdata;
         struct disk *disk = agent_find(agent, name);
-        enum step step;
         int r;
 
         if (!disk)
                 return -ENODEV;
-        step = disk->watch.plan.n_cures > 0 ? disk->watch.plan.cures[0] : STEP_LUN_RESET;
-        r = incident_request(disk, step, force ? UINT32_MAX : 0, call, ret_reason);
+        r = by_hand_reset(disk, rung, force, call, reason);
         agent_arm(agent);
         return r;
+}
+
+static int bus_plan(void *userdata, const char *name, const char *rung, const char *force,
+                    struct bus_status *status, char reason[static BUS_REASON_MAX]) {
+        const struct disk *disk = agent_find(userdata, name);
+
+        return disk ? by_hand_plan(disk, rung, force, status, reason) : -ENODEV;
+}
+
+static int bus_suppress(void *userdata, const char *name, uint64_t span,
+                        char reason[static BUS_REASON_MAX]) {
+        struct disk *disk = agent_find(userdata, name);
+
+        return disk ? by_hand_suppress(disk, span, now_monotonic(), reason) : -ENODEV;
 }
 
 static const struct bus_ops bus_ops = {
@@ -264,6 +278,8 @@ static const struct bus_ops bus_ops = {
         .stack = bus_stack,
         .policy = bus_policy,
         .reset = bus_reset,
+        .plan = bus_plan,
+        .suppress = bus_suppress,
 };
 
 /* One daemon at a time. A lock of fcntl(2), for executors of a daemon that died do not hold it. */
@@ -430,6 +446,8 @@ int agent_run(struct agent *agent) {
         agent->lock = -EBADF;
         agent->preparer.fd = -EBADF;
         agent->fence = fence_open("/proc");
+        if (agent->dry_run)
+                log_warning("dry run: all is done as ever, but nothing to any disk");
         agent->notify = notify_open(&agent->watchdog);
         r = start(agent);
         if (r >= 0) {

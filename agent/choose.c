@@ -8,6 +8,7 @@
 #include "agent/choose.h"
 #include "agent/conf/check.h"
 #include "agent/incident.h"
+#include "agent/report/bus-answer.h"
 
 #define LINE_MAX_BYTES 900
 

@@ -190,7 +190,7 @@ static void resume(struct disk *disk, usec_t now) {
 
 /* A disk that cannot be prepared is watched all the same. */
 static void prepare(struct disk *disk, bool leave) {
-        int r = prepare_disk(disk, leave);
+        int r = disk->agent->dry_run ? 0 : prepare_disk(disk, leave);
 
         if (r < 0)
                 log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,

@@ -10,7 +10,7 @@
 #include "agent/observe/counters.h"
 #include "agent/observe/owner.h"
 #include "agent/observe/udev.h"
-#include "agent/report/bus.h"
+#include "agent/report/bus-answer.h"
 #include "agent/report/journal.h"
 #include "agent/state-file.h"
 #include "agent/watch.h"

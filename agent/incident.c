@@ -59,16 +59,33 @@ static enum event_kind event_of(enum incident_state state, enum incident_state b
 
 /* ---- what follows from it ---- */
 
+/* The outcome of what a person asked for, which is no more than that one rung. */
+static enum outcome asked_outcome(const struct disk *disk) {
+        const struct ladder *l = &disk->watch.ladder;
+
+        if (disk->asked != STEP_RUNNING && disk->asked != STEP_CONTROLLER_RESCAN) {
+                /* The ladder has gone on to the next rung by itself. */
+                if (l->outcome == OUTCOME_NONE && l->past.act != disk->asked)
+                        return OUTCOME_NO_CHANGE;
+                return l->outcome;
+        }
+        switch (l->past.state) {
+        case INCIDENT_RETURNING:
+        case INCIDENT_AWAITING:
+        case INCIDENT_VERIFYING:
+        case INCIDENT_MOUNTING:
+                return l->overdue ? OUTCOME_TIMED_OUT : OUTCOME_NONE;
+        case INCIDENT_RECOVERED:
+                return OUTCOME_RECOVERED;
+        default:
+                return OUTCOME_NO_CHANGE;
+        }
+}
+
 /* Who asked by hand hears as soon as the outcome of that reset is known. */
 static void answer_call(struct disk *disk) {
-        const struct ladder *l = &disk->watch.ladder;
-        enum outcome outcome = l->outcome;
+        enum outcome outcome = disk->call ? asked_outcome(disk) : OUTCOME_NONE;
 
-        if (!disk->call)
-                return;
-        /* The ladder has gone on to the next rung by itself. */
-        if (outcome == OUTCOME_NONE && l->past.act != disk->asked)
-                outcome = OUTCOME_NO_CHANGE;
         if (outcome == OUTCOME_NONE)
                 return;
         bus_call_done(disk->call, outcome_to_string(outcome), disk->detail);
@@ -355,20 +372,7 @@ void incident_dragged(struct disk *disk, usec_t now) {
                 changed(disk, before, now);
 }
 
-/* Why nobody may do that to the disk now, or NULL. */
-static const char *refused(const struct disk *disk, enum step step, uint32_t force,
-                           int *ret_error) {
-        enum refusal refusal;
-
-        *ret_error = -EPERM;
-        if (plan_is_empty(&disk->watch.plan))
-                return "there is no act for it; see unhang show";
-        if (disk_attach_error(disk) < 0)
-                return "the disk could not be opened for resets; see the journal";
-        refusal = watch_refuses(&disk->watch, &disk->policy, step, force);
-        *ret_error = refusal == REFUSAL_HELD ? -EBUSY : -EPERM;
-        return refusal == REFUSAL_NONE ? NULL : refusal_to_text(refusal);
-}
+/* ---- by hand ---- */
 
 static const char *reason_of(int error) {
         switch (error) {
@@ -382,27 +386,76 @@ static const char *reason_of(int error) {
         }
 }
 
+/* Why a guard is against it, and what would take that on. */
+static int say_refusal(const struct disk *disk, enum refusal refusal,
+                       char reason[static BUS_REASON_MAX]) {
+        const char *name = refusal_to_string(refusal);
+        bool forced = refusal_from_string(name) >= 0;
+
+        (void) snprintf(reason, BUS_REASON_MAX, "%s%s%s", wording_refusal(disk, refusal),
+                        forced ? "; to be taken on with --force=" : "", forced ? name : "");
+        return refusal == REFUSAL_HELD ? -EBUSY : -EPERM;
+}
+
+int incident_refuses(const struct disk *disk, enum step step, uint32_t force,
+                     char reason[static BUS_REASON_MAX]) {
+        struct watch tried = disk->watch;
+        enum refusal refusal;
+        int r;
+
+        assert(disk && reason);
+
+        if (disk_attach_error(disk) < 0) {
+                (void) snprintf(reason, BUS_REASON_MAX, "%s",
+                                "the disk could not be opened for resets; see the journal");
+                return -EPERM;
+        }
+        refusal = watch_refuses(&disk->watch, &disk->policy, step, force);
+        if (refusal != REFUSAL_NONE)
+                return say_refusal(disk, refusal, reason);
+        r = watch_request(&tried, step, disk_footing(disk), now_monotonic());
+        if (r >= 0)
+                return 0;
+        (void) snprintf(reason, BUS_REASON_MAX, "%s", reason_of(r));
+        return r == -EBUSY ? -EBUSY : -EPERM;
+}
+
 int incident_request(struct disk *disk, enum step step, uint32_t force, struct bus_call *call,
-                     const char **ret_reason) {
+                     char reason[static BUS_REASON_MAX]) {
         enum incident_state before;
         usec_t now = now_monotonic();
         int r;
 
-        assert(disk && call && ret_reason);
+        assert(disk && call && reason);
 
-        *ret_reason = refused(disk, step, force, &r);
-        if (*ret_reason)
+        r = incident_refuses(disk, step, force, reason);
+        if (r < 0)
                 return r;
         before = disk->watch.ladder.past.state;
         r = watch_request(&disk->watch, step, disk_footing(disk), now);
-        if (r < 0) {
-                *ret_reason = reason_of(r);
-                return r == -EBUSY ? -EBUSY : -EPERM;
-        }
+        assert(r >= 0); /* it was tried */
         disk->by_hand = true;
         disk->asked = step;
         disk->call = call;
         changed(disk, before, now);
         incident_pursue(disk, now);
         return 0;
+}
+
+void incident_suppress(struct disk *disk, usec_t until) {
+        usec_t now = now_monotonic();
+        char text[64];
+
+        assert(disk);
+
+        disk->suppressed_until = until;
+        disk->watch.circumstances.suppressed = now < until;
+        note_state(disk);
+        if (until > now)
+                (void) snprintf(text, sizeof(text), "acts are suppressed by hand for %s",
+                                format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX,
+                                            until - now));
+        else
+                (void) snprintf(text, sizeof(text), "acts are no longer suppressed by hand");
+        incident_report(disk, EVENT_PROGRESS, text);
 }

@@ -33,7 +33,14 @@ void incident_pursue(struct disk *disk, usec_t now);
 /* A person asks for a rung. 0: begun, CALL is answered when its outcome is known; -EBUSY or -EPERM
  * with the reason. FORCE: BIT(refusal) for each that is taken on. */
 int incident_request(struct disk *disk, enum step step, uint32_t force, struct bus_call *call,
-                     const char **ret_reason);
+                     char reason[static BUS_REASON_MAX]);
+
+/* Whether that would be refused: the same, and nothing is done. */
+int incident_refuses(const struct disk *disk, enum step step, uint32_t force,
+                     char reason[static BUS_REASON_MAX]);
+
+/* Acts are suppressed until then; 0: no longer. */
+void incident_suppress(struct disk *disk, usec_t until);
 
 /* Says what happens to the disk. */
 void incident_report(const struct disk *disk, enum event_kind kind, const char *text);

@@ -20,11 +20,13 @@
 
 static const char *arg_config = NULL;
 static const char *arg_record = NULL;
+static bool arg_dry_run = false;
 
 static void help(void) {
         printf("unhangd [OPTION...]\n\n"
                "Finds hung disks, and brings them back or fails them cleanly.\n\n"
                "  -c --config=FILE   Read FILE for unhangd.conf\n"
+               "     --dry-run       Do nothing to any disk, but say what would be done\n"
                "     --record=FILE   Write all that is seen of the disks to FILE, for\n"
                "                     \"unhang simulate\"\n"
                "  -h --help          Show this help\n"
@@ -37,9 +39,11 @@ static int parse_argv(int argc, char **argv) {
         enum {
                 ARG_VERSION = 0x100,
                 ARG_RECORD,
+                ARG_DRY_RUN,
         };
         static const struct option options[] = {
                 { "config", required_argument, NULL, 'c' },
+                { "dry-run", no_argument, NULL, ARG_DRY_RUN },
                 { "help", no_argument, NULL, 'h' },
                 { "record", required_argument, NULL, ARG_RECORD },
                 { "version", no_argument, NULL, ARG_VERSION },
@@ -51,6 +55,9 @@ static int parse_argv(int argc, char **argv) {
                 switch (c) {
                 case 'c':
                         arg_config = optarg;
+                        break;
+                case ARG_DRY_RUN:
+                        arg_dry_run = true;
                         break;
                 case ARG_RECORD:
                         arg_record = optarg;
@@ -110,6 +117,7 @@ int main(int argc, char **argv) {
         r = parse_argv(argc, argv);
         if (r <= 0)
                 return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        agent.dry_run = arg_dry_run;
 
         log_open();
         if (reload_new(&agent, arg_config, &agent.reload) < 0) {

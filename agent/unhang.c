@@ -3,6 +3,7 @@
 /* unhang, the command line: reads it, and has agent/ctl do the rest. */
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,12 +13,15 @@
 #include "agent/base/macro.h"
 #include "agent/check.h"
 #include "agent/ctl/verb.h"
+#include "agent/decide/guard.h"
 #include "agent/simulate.h"
 #include "agent/who.h"
 #include "include/bus.h"
 
 static bool arg_json = false;
-static bool arg_force = false;
+static const char *arg_rung = NULL;
+static const char *arg_force = NULL;
+static bool arg_dry_run = false;
 static bool arg_yes = false;
 static const char *arg_disk = NULL;
 static const char *arg_policy = NULL;
@@ -30,7 +34,9 @@ enum {
         OPTION_YES = 1 << 2,
         OPTION_DISK = 1 << 3,
         OPTION_POLICY = 1 << 4,
-        OPTION_TEST = 1 << 5,
+        OPTION_RUNG = 1 << 5,
+        OPTION_DRY_RUN = 1 << 6,
+        OPTION_TEST = 1 << 7,
 };
 
 static enum verb_result verb_help(const struct verb_context *c, char **args, size_t n);
@@ -73,8 +79,11 @@ static const struct verb {
           "Show all that a reset of its host or controller can freeze" },
         { "holders", "DISK", 1, 1, OPTION_JSON, who_holds,
           "Show the processes that hold it, or a filesystem on it" },
-        { "reset", "DISK", 1, 1, OPTION_FORCE | OPTION_YES, verb_reset,
+        { "reset", "DISK", 1, 1, OPTION_RUNG | OPTION_FORCE | OPTION_YES | OPTION_DRY_RUN,
+          verb_reset,
           "Reset a disk that hangs; wait for what comes of it" },
+        { "suppress", "DISK [TIME]", 1, 2, 0, verb_suppress,
+          "Keep unhangd from acting on it for TIME (1h), or \"off\"" },
         { "policy", "[DISK...]", 0, SIZE_MAX, OPTION_TEST, verb_policy_or_test,
           "Show what is in force for disks, and where it comes from" },
         { "check", "[FILE...]", 0, SIZE_MAX, 0, verb_check,
@@ -85,7 +94,7 @@ static const struct verb {
           "Write down what is seen of disks, until interrupted" },
         { "simulate", "FILE", 1, 1, OPTION_DISK | OPTION_POLICY, verb_simulate,
           "Play such a record: tell what would have been done" },
-        { "help", "", 0, SIZE_MAX, OPTION_JSON | OPTION_FORCE | OPTION_YES, verb_help,
+        { "help", "", 0, SIZE_MAX, UINT_MAX, verb_help,
           "Show this text" },
 };
 
@@ -103,8 +112,12 @@ static void help(void) {
                      "Options:\n"
                      "  -h --help         Show this text\n"
                      "     --version      Show the version\n"
-                     "     --json         write JSON: not for reset, record, simulate\n"
-                     "     --force        reset: also a disk that shows no sign of a hang\n"
+                     "     --json         write JSON: not for reset, suppress, record, simulate\n"
+                     "     --rung=RUNG    reset: this one, such as lun-reset; see: unhang show\n"
+                     "     --force=GUARD[,GUARD...]\n"
+                     "                    reset: although this is in the way: symptom, policy,\n"
+                     "                    suppressed, boot-grace, owner, radius, siblings, budget\n"
+                     "     --dry-run      reset: only tell what would be done\n"
                      "  -y --yes          reset: do not ask\n"
                      "     --disk=DISK    simulate: which of the disks in the file\n"
                      "     --policy=FILE  simulate: with the limits of this policy\n"
@@ -137,14 +150,52 @@ static _printf_(1, 2) enum verb_result usage(const char *format, ...) {
         return VERB_USAGE;
 }
 
+static void list_guards(void) {
+        (void) fputs("unhang: what can be forced is:", stderr);
+        for (enum refusal r = REFUSAL_NONE + 1; r < _REFUSAL_MAX; r++)
+                if (refusal_from_string(refusal_to_string(r)) >= 0)
+                        (void) fprintf(stderr, " %s", refusal_to_string(r));
+        (void) fputc('\n', stderr);
+}
+
+/* The names of guards, separated by commas. */
+static bool check_guards(const char *text) {
+        char name[32];
+
+        for (const char *p = text;; p++) {
+                size_t n = strcspn(p, ",");
+
+                (void) snprintf(name, sizeof(name), "%.*s", (int) MIN(n, sizeof(name)), p);
+                if (refusal_from_string(name) < 0) {
+                        (void) usage("--force=%s: there is no guard '%s'", text, name);
+                        list_guards();
+                        return false;
+                }
+                p += n;
+                if (!*p)
+                        return true;
+        }
+}
+
 /* Returns true to go on, or false when *ret is what to exit with. */
 static bool parse_options(int argc, char **argv, enum verb_result *ret) {
-        enum { ARG_VERSION = 0x100, ARG_JSON, ARG_FORCE, ARG_DISK, ARG_POLICY, ARG_TEST };
+        enum {
+                ARG_VERSION = 0x100,
+                ARG_JSON,
+                ARG_FORCE,
+                ARG_RUNG,
+                ARG_DRY_RUN,
+                ARG_DISK,
+                ARG_POLICY,
+                ARG_TEST,
+        };
         static const struct option options[] = {
                 { "help", no_argument, NULL, 'h' },
                 { "version", no_argument, NULL, ARG_VERSION },
                 { "json", no_argument, NULL, ARG_JSON },
-                { "force", no_argument, NULL, ARG_FORCE },
+                { "force", required_argument, NULL, ARG_FORCE },
+                { "rung", required_argument, NULL, ARG_RUNG },
+                { "dry-run", no_argument, NULL, ARG_DRY_RUN },
                 { "yes", no_argument, NULL, 'y' },
                 { "disk", required_argument, NULL, ARG_DISK },
                 { "policy", required_argument, NULL, ARG_POLICY },
@@ -171,7 +222,19 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
                         break;
 
                 case ARG_FORCE:
-                        arg_force = true;
+                        if (!check_guards(optarg)) {
+                                *ret = VERB_USAGE;
+                                return false;
+                        }
+                        arg_force = optarg;
+                        break;
+
+                case ARG_RUNG:
+                        arg_rung = optarg;
+                        break;
+
+                case ARG_DRY_RUN:
+                        arg_dry_run = true;
                         break;
 
                 case 'y':
@@ -192,6 +255,8 @@ static bool parse_options(int argc, char **argv, enum verb_result *ret) {
 
                 default:
                         /* getopt has said what is wrong. */
+                        if (optopt == ARG_FORCE)
+                                list_guards();
                         *ret = VERB_USAGE;
                         return false;
                 }
@@ -211,6 +276,10 @@ static const char *option_misplaced(const struct verb *verb) {
                 return "--json";
         if (arg_force && !(verb->options & OPTION_FORCE))
                 return "--force";
+        if (arg_rung && !(verb->options & OPTION_RUNG))
+                return "--rung";
+        if (arg_dry_run && !(verb->options & OPTION_DRY_RUN))
+                return "--dry-run";
         if (arg_yes && !(verb->options & OPTION_YES))
                 return "--yes";
         if (arg_disk && !(verb->options & OPTION_DISK))
@@ -253,7 +322,9 @@ static enum verb_result run(int argc, char **argv) {
                 .out = stdout,
                 .err = stderr,
                 .json = arg_json,
+                .rung = arg_rung,
                 .force = arg_force,
+                .dry_run = arg_dry_run,
                 .yes = arg_yes,
         };
         return verb->run(&context, argv, n);

@@ -103,6 +103,12 @@ static const char *owner_text(const struct disk *disk) {
         return refusal_to_text(REFUSAL_OWNER);
 }
 
+const char *wording_refusal(const struct disk *disk, enum refusal refusal) {
+        assert(disk);
+
+        return refusal == REFUSAL_OWNER ? owner_text(disk) : refusal_to_text(refusal);
+}
+
 /* Why nothing is ever done about it. */
 static const char *powerless(const struct disk *disk) {
         switch (disk->id.kind) {
@@ -126,7 +132,7 @@ static const char *why_not(const struct disk *disk) {
                 return "that has not come to an end, and nothing can be done here until it does";
         if (plan_is_empty(&disk->watch.plan))
                 return powerless(disk);
-        return disk->refusal == REFUSAL_OWNER ? owner_text(disk) : refusal_to_text(disk->refusal);
+        return wording_refusal(disk, disk->refusal);
 }
 
 /* The act that would come first. */
@@ -435,12 +441,10 @@ void wording_overdue(struct disk *disk) {
                                       : "an earlier step");
 }
 
-const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
+static const char *say_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
         const struct ladder *l = &disk->watch.ladder;
         const struct disk *blocked;
         char then[128];
-
-        assert(disk && buf);
 
         if (disk_attach_error(disk) < 0) {
                 (void) snprintf(buf, size, "watched only: %s: %s", disk->nodes.reset_node,
@@ -476,6 +480,20 @@ const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t s
                 return buf;
         }
         return disk->detail;
+}
+
+const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t size) {
+        char text[WORDING_MAX];
+        const char *detail;
+
+        assert(disk && buf);
+
+        if (now >= disk->suppressed_until)
+                return say_now(disk, now, buf, size);
+        detail = say_now(disk, now, text, sizeof(text));
+        (void) snprintf(buf, size, "%s%sacts are suppressed by hand for another %s", detail,
+                        *detail ? "; " : "", SPAN(disk->suppressed_until - now));
+        return buf;
 }
 
 /* "LUN reset, then offline": the rungs in their order. */

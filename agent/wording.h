@@ -21,5 +21,8 @@ void wording_overdue(struct disk *disk);
 /* What a person wants to read now: the detail may be of another time. In BUF, or the detail. */
 const char *wording_now(const struct disk *disk, usec_t now, char *buf, size_t size);
 
+/* Why a rung on it was refused. */
+const char *wording_refusal(const struct disk *disk, enum refusal refusal);
+
 /* How a disk is guarded that has just appeared. */
 void wording_guarded(const struct disk *disk, char *buf, size_t size);

@@ -7,16 +7,14 @@
  *   Status() -> (s version, t dropped, a(ssssssusttsstu) disks)
  *       dropped: log lines lost because the journal did not take them
  *       each disk is a struct disk_report, field by field
- *   Show(s disk) -> ((ssssssusttsstu) disk, a(ssb) signals)
+ *   Show(s disk) -> ((ssssssusttsstu) disk, a(ssb) signals, a(ss) facts)
  *       signals: what is known of this disk, and from where: each a struct signal_report; of a
  *       disk that is the head of NVMe multipath, those of the head
+ *       facts: what can be done to it, and what stands in the way: each a struct fact_report
  *   Policy(s disk) -> (s policy, s reason, a(ssss) values, as notes)
  *       what is in force for this disk, and why: a struct policy_report, field by field
- *   Reset(s disk, b force) -> (s outcome, s text)
- *       answers when the act is over, at the latest after its deadlines; without force only a disk
- *       that is suspected or stalled is reset
  *
- *   Stack(): include/bus-stack.h
+ *   Stack(): include/bus-stack.h; Reset(), Plan(), Suppress(): include/bus-acts.h
  *
  * Errors: NoSuchDisk, and Refused with the reason as its text. */
 

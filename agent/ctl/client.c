@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +13,9 @@
 #include <systemd/sd-bus.h>
 
 #include "agent/base/time-util.h"
-#include "agent/ctl/client.h"
+#include "agent/ctl/client-acts.h"
 #include "agent/ctl/client-policy.h"
+#include "agent/ctl/client.h"
 
 struct client {
         sd_bus *bus;
@@ -160,22 +162,43 @@ static int call_error(int r, const sd_bus_error *error) {
         return hung_up(r);
 }
 
-int client_status(struct client *client, usec_t timeout, struct client_status *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
+/* Calls a method with the arguments of TYPES. Returns CLIENT_ENDED and the answer; CLIENT_REFUSED
+ * and the reason, owned by the caller; -ENODEV: there is no such disk; or another errno. */
+static int call(struct client *client, usec_t timeout, sd_bus_message **ret, char **ret_reason,
+                const char *member, const char *types, ...) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        va_list ap;
+        int r;
+
+        r = sd_bus_message_new_method_call(client->bus, &m, NULL, BUS_PATH, BUS_INTERFACE, member);
+        if (r < 0)
+                return hung_up(r);
+        va_start(ap, types);
+        r = sd_bus_message_appendv(m, types, ap);
+        va_end(ap);
+        if (r < 0)
+                return r;
+        r = sd_bus_call(client->bus, m, timeout, &error, ret);
+        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
+                return -ENODEV;
+        if (sd_bus_error_has_name(&error, BUS_ERROR_REFUSED) && ret_reason) {
+                *ret_reason = strdup(error.message ?: error.name);
+                return *ret_reason ? CLIENT_REFUSED : -ENOMEM;
+        }
+        return r < 0 ? call_error(r, &error) : CLIENT_ENDED;
+}
+
+int client_status(struct client *client, usec_t timeout, struct client_status *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         struct client_status status = {};
         int r;
 
         assert(client && ret);
 
-        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
-                                           "Status");
+        r = call(client, timeout, &answer, NULL, "Status", "");
         if (r < 0)
-                return hung_up(r);
-        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
-        if (r < 0)
-                return call_error(r, &error);
-
+                return r;
         r = sd_bus_message_read(answer, "st", &status.version, &status.dropped);
         if (r < 0)
                 return -EPROTO;
@@ -227,36 +250,56 @@ static int read_signals(sd_bus_message *m, struct signal_report **ret, size_t *r
         return 0;
 }
 
+static int read_facts(sd_bus_message *m, struct fact_report **ret, size_t *ret_n) {
+        _cleanup_free_ struct fact_report *facts = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_exit_container(m);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(m, SD_BUS_TYPE_ARRAY, "(" BUS_FACT_TYPE ")");
+        if (r <= 0)
+                return -EPROTO;
+        for (;;) {
+                struct fact_report fact = {}, *grown;
+
+                r = sd_bus_message_read(m, "(" BUS_FACT_TYPE ")", &fact.name, &fact.text);
+                if (r < 0)
+                        return -EPROTO;
+                if (r == 0)
+                        break;
+
+                grown = reallocarray(facts, n + 1, sizeof(*facts));
+                if (!grown)
+                        return -ENOMEM;
+                facts = grown;
+                facts[n++] = fact;
+        }
+        *ret = TAKE_PTR(facts);
+        *ret_n = n;
+        return 0;
+}
+
 int client_show(struct client *client, const char *disk, usec_t timeout, struct client_show *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
-        struct client_show show = {};
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_(client_show_done) struct client_show show = {};
         int r;
 
         assert(client && disk && ret);
 
-        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
-                                           "Show");
-        if (r < 0)
-                return hung_up(r);
-        r = sd_bus_message_append(call, "s", disk);
+        r = call(client, timeout, &answer, NULL, "Show", "s", disk);
         if (r < 0)
                 return r;
-        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
-        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
-                return -ENODEV;
-        if (r < 0)
-                return call_error(r, &error);
-
         /* 0: the answer ends before the disk. */
         if (read_disk(answer, &show.disk) <= 0)
                 return -EPROTO;
-        r = read_signals(answer, &show.signals, &show.n_signals);
-        if (r < 0)
+        if ((r = read_signals(answer, &show.signals, &show.n_signals)) < 0 ||
+            (r = read_facts(answer, &show.facts, &show.n_facts)) < 0)
                 return r;
 
         show.answer = TAKE_PTR(answer);
         *ret = show;
+        show = (struct client_show) {};
         return 0;
 }
 
@@ -264,6 +307,7 @@ void client_show_done(struct client_show *show) {
         assert(show);
 
         free(show->signals);
+        free(show->facts);
         (void) sd_bus_message_unref(show->answer);
         *show = (struct client_show) {};
 }
@@ -328,25 +372,15 @@ static int read_stack(sd_bus_message *m, struct client_stack *stack) {
 
 int client_stack(struct client *client, const char *disk, bool domain, usec_t timeout,
                  struct client_stack *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
         _cleanup_(client_stack_done) struct client_stack stack = {};
         int r;
 
         assert(client && disk && ret);
 
-        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
-                                           "Stack");
-        if (r < 0)
-                return hung_up(r);
-        r = sd_bus_message_append(call, "sb", disk, (int) domain);
+        r = call(client, timeout, &answer, NULL, "Stack", "sb", disk, (int) domain);
         if (r < 0)
                 return r;
-        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
-        if (sd_bus_error_has_name(&error, BUS_ERROR_NO_SUCH_DISK))
-                return -ENODEV;
-        if (r < 0)
-                return call_error(r, &error);
         r = read_stack(answer, &stack);
         if (r < 0)
                 return r;
@@ -488,46 +522,29 @@ const char *client_status_select(struct client_status *status, char *const *name
         return NULL;
 }
 
-static int reset_take(struct client_reset *ret, const char *outcome, const char *text) {
-        struct client_reset reset = {
-                .outcome = outcome ? strdup(outcome) : NULL,
-                .text = strdup(text),
-        };
-
-        if (!reset.text || (outcome && !reset.outcome)) {
-                client_reset_done(&reset);
-                return -ENOMEM;
-        }
-        *ret = reset;
-        return outcome ? CLIENT_ENDED : CLIENT_REFUSED;
-}
-
-int client_reset(struct client *client, const char *disk, bool force, usec_t timeout,
-                 struct client_reset *ret) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL, *answer = NULL;
-        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+int client_reset(struct client *client, const char *disk, const char *rung, const char *force,
+                 usec_t timeout, struct client_reset *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_(client_reset_done) struct client_reset reset = {};
         const char *outcome, *text;
         int r;
 
-        assert(client && disk && ret);
+        assert(client && disk && rung && force && ret);
 
-        r = sd_bus_message_new_method_call(client->bus, &call, NULL, BUS_PATH, BUS_INTERFACE,
-                                           "Reset");
-        if (r < 0)
-                return hung_up(r);
-        r = sd_bus_message_append(call, "sb", disk, (int) force);
+        r = call(client, timeout, &answer, &reset.text, "Reset", "sss", disk, rung, force);
         if (r < 0)
                 return r;
-        r = sd_bus_call(client->bus, call, timeout, &error, &answer);
-        if (sd_bus_error_has_names(&error, BUS_ERROR_REFUSED, BUS_ERROR_NO_SUCH_DISK))
-                return reset_take(ret, NULL, error.message ?: error.name);
-        if (r < 0)
-                return call_error(r, &error);
-
-        r = sd_bus_message_read(answer, "ss", &outcome, &text);
-        if (r < 0)
-                return -EPROTO;
-        return reset_take(ret, outcome, text);
+        if (r == CLIENT_ENDED) {
+                if (sd_bus_message_read(answer, "ss", &outcome, &text) <= 0)
+                        return -EPROTO;
+                reset.outcome = strdup(outcome);
+                reset.text = strdup(text);
+                if (!reset.outcome || !reset.text)
+                        return -ENOMEM;
+        }
+        *ret = reset;
+        reset = (struct client_reset) {};
+        return r;
 }
 
 void client_reset_done(struct client_reset *reset) {
@@ -536,4 +553,46 @@ void client_reset_done(struct client_reset *reset) {
         free(reset->outcome);
         free(reset->text);
         *reset = (struct client_reset) {};
+}
+
+int client_plan(struct client *client, const char *disk, const char *rung, const char *force,
+                usec_t timeout, struct client_plan *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+        _cleanup_(client_plan_done) struct client_plan plan = {};
+        int r;
+
+        assert(client && disk && rung && force && ret);
+
+        r = call(client, timeout, &answer, &plan.text, "Plan", "sss", disk, rung, force);
+        if (r < 0)
+                return r;
+        if (r == CLIENT_ENDED &&
+            (sd_bus_message_read(answer, "ss", &plan.rung, &plan.refusal) <= 0 ||
+             sd_bus_message_read_strv(answer, &plan.steps) < 0))
+                return -EPROTO;
+        plan.answer = TAKE_PTR(answer);
+        *ret = plan;
+        plan = (struct client_plan) {};
+        return r;
+}
+
+void client_plan_done(struct client_plan *plan) {
+        assert(plan);
+
+        for (size_t i = 0; plan->steps && plan->steps[i]; i++)
+                free(plan->steps[i]);
+        free(plan->steps);
+        free(plan->text);
+        (void) sd_bus_message_unref(plan->answer);
+        *plan = (struct client_plan) {};
+}
+
+int client_suppress(struct client *client, const char *disk, usec_t span, usec_t timeout,
+                    struct client_reset *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+
+        assert(client && disk && ret);
+
+        *ret = (struct client_reset) {};
+        return call(client, timeout, &answer, &ret->text, "Suppress", "st", disk, span);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-acts.h"
 #include "include/bus-stack.h"
 #include "include/bus.h"
 
@@ -31,6 +32,8 @@ struct client_show {
         struct disk_report disk;
         struct signal_report *signals;
         size_t n_signals;
+        struct fact_report *facts;
+        size_t n_facts;
 };
 
 /* The answer to Stack(). The texts are valid until client_stack_done(). */
@@ -40,17 +43,6 @@ struct client_stack {
         char **owners; /* those of the report */
         struct node_report *nodes;
         size_t n_nodes;
-};
-
-enum client_verdict {
-        CLIENT_ENDED = 0, /* carried out, or tried: outcome and text say what came of it */
-        CLIENT_REFUSED,   /* not begun: text says why */
-};
-
-/* The answer to Reset(). Texts are owned: client_reset_done(). */
-struct client_reset {
-        char *outcome; /* NULL when refused */
-        char *text;
 };
 
 /* Connects to the daemon's socket at PATH, waiting at most TIMEOUT microseconds. Returns 0 and the
@@ -86,14 +78,6 @@ void client_show_done(struct client_show *show);
 int client_stack(struct client *client, const char *disk, bool domain, usec_t timeout,
                  struct client_stack *ret) _must_check_;
 void client_stack_done(struct client_stack *stack);
-
-/* Asks for a reset of DISK ("sda") and waits until it has ended. Returns an enum client_verdict and
- * fills *ret in; or a negative errno, as client_status(). After one the reset may be under way. */
-int client_reset(struct client *client, const char *disk, bool force, usec_t timeout,
-                 struct client_reset *ret) _must_check_;
-
-/* Frees what RESET holds. A zeroed one is fine. */
-void client_reset_done(struct client_reset *reset);
 
 static inline void client_freep(struct client **client) {
         *client = client_free(*client);

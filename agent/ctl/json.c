@@ -138,20 +138,36 @@ void json_print_radius(FILE *f, const char *disk, const struct client_stack *sta
         (void) fputs("}\n", f);
 }
 
-void json_print_disk(FILE *f, const struct disk_report *disk, const struct signal_report *signals,
-                     size_t n, const struct client_stack *stack) {
-        assert(f && disk && (signals || n == 0) && stack);
+static void put_signals(FILE *f, const struct client_show *show) {
+        (void) fputs(",\"signals\":[", f);
+        for (size_t i = 0; i < show->n_signals; i++) {
+                (void) fputs(i > 0 ? ",\n{" : "\n{", f);
+                put_text(f, "name", show->signals[i].name);
+                put_text(f, "text", show->signals[i].text);
+                (void) fprintf(f, "\"missing\":%s}", show->signals[i].missing ? "true" : "false");
+        }
+        (void) fputs(show->n_signals > 0 ? "\n]," : "],", f);
+}
+
+static void put_facts(FILE *f, const struct client_show *show) {
+        (void) fputs("\"facts\":[", f);
+        for (size_t i = 0; i < show->n_facts; i++) {
+                (void) fputs(i > 0 ? ",\n{" : "\n{", f);
+                put_text(f, "name", show->facts[i].name);
+                (void) fputs("\"text\":", f);
+                json_put_string(f, show->facts[i].text);
+                (void) fputc('}', f);
+        }
+        (void) fputs(show->n_facts > 0 ? "\n]," : "],", f);
+}
+
+void json_print_disk(FILE *f, const struct client_show *show, const struct client_stack *stack) {
+        assert(f && show && stack);
 
         (void) fputc('{', f);
-        put_disk(f, disk);
-        (void) fputs(",\"signals\":[", f);
-        for (size_t i = 0; i < n; i++) {
-                (void) fputs(i > 0 ? ",\n{" : "\n{", f);
-                put_text(f, "name", signals[i].name);
-                put_text(f, "text", signals[i].text);
-                (void) fprintf(f, "\"missing\":%s}", signals[i].missing ? "true" : "false");
-        }
-        (void) fputs(n > 0 ? "\n]," : "],", f);
+        put_disk(f, &show->disk);
+        put_signals(f, show);
+        put_facts(f, show);
         put_stack(f, stack);
         (void) fputs("}\n", f);
 }

@@ -5,6 +5,7 @@
 
 #include "agent/base/macro.h"
 #include "agent/base/time-util.h"
+#include "agent/ctl/client-acts.h"
 #include "agent/ctl/table.h"
 
 #define CELL_MAX 256
@@ -297,33 +298,46 @@ static void put_row(FILE *f, const char *label, const char *text) {
         (void) fputc('\n', f);
 }
 
-static void put_signals(FILE *f, const struct signal_report *signals, size_t n, bool colour,
-                        size_t width) {
+static void put_signals(FILE *f, const struct client_show *show, bool colour, size_t width) {
         size_t widest = 0;
 
-        if (n > 0)
+        if (show->n_signals > 0)
                 (void) fputs("  seen through\n", f);
-        for (size_t i = 0; i < n; i++)
-                widest = MAX(widest, text_width(signals[i].name));
+        for (size_t i = 0; i < show->n_signals; i++)
+                widest = MAX(widest, text_width(show->signals[i].name));
 
-        for (size_t i = 0; i < n; i++) {
+        for (size_t i = 0; i < show->n_signals; i++) {
+                const struct signal_report *signal = show->signals + i;
                 /* In step with the next line: "    NAME  ! TEXT". */
                 size_t at = 4 + widest + 4;
-                const char *mark = signals[i].missing && colour ? ANSI_YELLOW : NULL;
+                const char *mark = signal->missing && colour ? ANSI_YELLOW : NULL;
 
                 (void) fputs("    ", f);
-                put_cell(f, signals[i].name, widest, NULL);
-                (void) fprintf(f, "%s%s", mark ?: "", signals[i].missing ? "! " : "  ");
-                put_wrapped(f, signals[i].text, at, at, width);
+                put_cell(f, signal->name, widest, NULL);
+                (void) fprintf(f, "%s%s", mark ?: "", signal->missing ? "! " : "  ");
+                put_wrapped(f, signal->text, at, at, width);
                 (void) fprintf(f, "%s\n", mark ? ANSI_NORMAL : "");
         }
 }
 
-void table_print_disk(FILE *f, const struct disk_report *disk,
-                      const struct signal_report *signals, size_t n, bool colour, size_t width) {
+static void put_facts(FILE *f, const struct client_show *show, size_t width) {
+        for (size_t i = 0; i < show->n_facts; i++) {
+                const struct fact_report *fact = show->facts + i;
+                size_t used = text_width(fact->name);
+
+                (void) fputs("  ", f);
+                table_put_text(f, fact->name);
+                (void) fprintf(f, "%*s", used < LABEL_WIDTH ? (int) (LABEL_WIDTH - used) : 1, "");
+                put_wrapped(f, fact->text, 2 + MAX(used + 1, (size_t) LABEL_WIDTH), INDENT, width);
+                (void) fputc('\n', f);
+        }
+}
+
+void table_print_disk(FILE *f, const struct client_show *show, bool colour, size_t width) {
+        const struct disk_report *disk = &show->disk;
         char buf[CELL_MAX];
 
-        assert(f && disk && (signals || n == 0));
+        assert(f && show);
 
         put_identity(f, disk);
         put_state(f, disk, colour, width);
@@ -335,16 +349,16 @@ void table_print_disk(FILE *f, const struct disk_report *disk,
         put_row(f, "limit", cell_limit(disk, buf));
         put_row(f, "last act", none(disk->last_act) ? "none so far" : cell_last_act(disk, buf));
         put_row(f, "mounts", cell_mounts(disk, buf));
-        put_signals(f, signals, n, colour, width);
+        put_facts(f, show, width);
+        put_signals(f, show, colour, width);
 }
 
-void table_describe_reset(FILE *f, const struct disk_report *disk) {
-        size_t host = strspn(disk->address, "0123456789");
+/* "lun-reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, ..." */
+static void put_target(FILE *f, const struct disk_report *disk, const char *rung) {
         char quiet[FORMAT_USEC_MAX];
 
-        assert(f && disk);
-
-        (void) fputs("LUN reset of ", f);
+        table_put_text(f, rung);
+        (void) fputs(" of ", f);
         table_put_text(f, disk->name);
         (void) fputs(" (", f);
         table_put_text(f, disk->address);
@@ -355,19 +369,27 @@ void table_describe_reset(FILE *f, const struct disk_report *disk) {
         (void) fprintf(f, "), %" PRIu32 " request%s in flight, ", disk->outstanding,
                        disk->outstanding == 1 ? "" : "s");
         if (disk->quiet > 0)
-                (void) fprintf(f, "nothing completed for %s. ",
+                (void) fprintf(f, "nothing completed for %s",
                                format_rough(quiet, sizeof(quiet), disk->quiet));
         else if (disk_healthy(disk))
-                (void) fputs("no sign of a hang. ", f);
+                (void) fputs("no sign of a hang", f);
         else {
                 (void) fputs("state ", f);
                 table_put_text(f, disk->state);
-                (void) fputs(". ", f);
         }
-        (void) fprintf(f, "%" PRIu32 " mounted filesystem%s.", disk->mounts,
+        (void) fprintf(f, ", %" PRIu32 " mounted filesystem%s:\n", disk->mounts,
                        disk->mounts == 1 ? "" : "s");
-        /* H:C:T:L; another driver's address does not begin with a digit. */
-        if (host > 0)
-                (void) fprintf(f, " All disks of SCSI host %.*s wait until it has returned.",
-                               (int) host, disk->address);
+}
+
+void table_print_plan(FILE *f, const struct disk_report *disk, const struct client_plan *plan,
+                      size_t width) {
+        assert(f && disk && plan);
+
+        put_target(f, disk, plan->rung);
+        for (size_t i = 0; plan->steps && plan->steps[i]; i++) {
+                int at = fprintf(f, "  %zu. ", i + 1);
+
+                put_wrapped(f, plan->steps[i], (size_t) MAX(at, 0), (size_t) MAX(at, 0), width);
+                (void) fputc('\n', f);
+        }
 }

@@ -24,9 +24,11 @@ struct verb_context {
         FILE *in;           /* where a person answers */
         FILE *out;          /* results */
         FILE *err;          /* complaints, and the question to the person */
-        bool json;          /* for programs: all but reset */
-        bool force;         /* reset: a healthy disk too */
+        bool json;          /* for programs: what only shows */
+        const char *rung;   /* reset: which; NULL: the one that would come next */
+        const char *force;  /* reset: guards that are taken on, separated by commas; or NULL */
         bool yes;           /* reset: do not ask */
+        bool dry_run;       /* reset: only tell what would be done */
 };
 
 /* All of them are called alike: with N arguments, as many as the command line allows. */
@@ -51,7 +53,12 @@ enum verb_result verb_ask_stack(const struct verb_context *c, const char *disk, 
  * Returns as verb_status() but for VERB_UNHEALTHY. */
 enum verb_result verb_policy(const struct verb_context *c, char **disks, size_t n);
 
-/* Has the daemon reset DISKS[0] ("sda" or "/dev/sda") and waits for what comes of it; asks before,
- * unless told not to. N is 1. Returns VERB_OK only if the I/O came back, or VERB_ERROR, VERB_USAGE,
- * VERB_NOT_RUNNING or VERB_NOT_RECOVERED. */
+/* Has the daemon reset DISKS[0] ("sda" or "/dev/sda") and waits for what comes of it; tells before
+ * what will be done and to whom, and asks, unless told not to. N is 1. Returns VERB_OK only if the
+ * I/O came back, or VERB_ERROR, VERB_USAGE, VERB_NOT_RUNNING or VERB_NOT_RECOVERED. A dry run
+ * returns VERB_OK if nothing stands in the way, VERB_ERROR if something does. */
 enum verb_result verb_reset(const struct verb_context *c, char **disks, size_t n);
+
+/* Has the daemon suppress acts on ARGS[0] for the time ARGS[1], 1h if that is not given; "off": no
+ * longer. Returns VERB_OK, VERB_ERROR, VERB_USAGE or VERB_NOT_RUNNING. */
+enum verb_result verb_suppress(const struct verb_context *c, char **args, size_t n);

@@ -4,27 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/decide/deadlines.h"
 #include "agent/decide/drivers.h"
 #include "agent/decide/event.h"
 #include "agent/decide/ladder.h"
 #include "agent/decide/plan.h"
-
-/* How long each step may take. A probe is answered at once or hangs; unmounting a dead filesystem
- * takes about a second; mounting may replay a journal; a controller is removed in less than one. */
-#define PROBE_DEADLINE (10 * USEC_PER_SEC)
-#define END_DEADLINE (10 * USEC_PER_SEC)
-#define FINISH_DEADLINE (10 * USEC_PER_SEC)
-#define RESTORE_DEADLINE (5 * USEC_PER_SEC)
-#define DRAIN_DEADLINE (10 * USEC_PER_SEC)
-#define SHUTDOWN_DEADLINE (10 * USEC_PER_SEC)
-#define UMOUNT_DEADLINE (30 * USEC_PER_SEC)
-#define MOUNT_DEADLINE USEC_PER_MINUTE
-#define BUSY_RETRY (5 * USEC_PER_SEC)
-#define APPEAR_DEADLINE (30 * USEC_PER_SEC)
-
-/* Each try to bring a disk back costs a hang of up to a reset's deadline if it is still dead. */
-#define BACKOFF_FIRST (10 * USEC_PER_SEC)
-#define BACKOFF_LAST (5 * USEC_PER_MINUTE)
 
 #define BACKOFF USEC_INFINITY /* in the table: the backoff of the ladder */
 #define BY_PLAN STEP_NONE     /* in the table: see step_of() */

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "agent/base/macro.h"
+#include "include/bus-acts.h"
 #include "include/bus-stack.h"
 #include "include/bus.h"
 #include "include/policy-report.h"
@@ -23,7 +24,7 @@ typedef struct sd_event sd_event;
 #define BUS_CALLS_MAX 16
 
 struct bus_server;
-struct bus_status; /* an answer to Status() in the making */
+struct bus_status; /* an answer in the making: agent/report/bus-answer.h */
 struct bus_call;   /* a Reset() that waits for its answer */
 
 /* What the server asks the daemon. None of these may block. */
@@ -34,8 +35,8 @@ struct bus_ops {
         /* Calls bus_status_add() once for each disk, in the order in which they are to be shown. */
         void (*status)(void *userdata, struct bus_status *status);
 
-        /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal. 0, or
-         * -ENODEV: the client gets NoSuchDisk. */
+        /* Tells of DISK: one bus_status_add(), then one bus_signal_add() for each signal, then one
+         * bus_fact_add() for each fact. 0, or -ENODEV: the client gets NoSuchDisk. */
         int (*show)(void *userdata, const char *disk, struct bus_status *status);
 
         /* Tells what stands on DISK, or with DOMAIN on all disks of its fault domain: one
@@ -45,14 +46,23 @@ struct bus_ops {
         /* What is in force for DISK: one bus_policy_set(). 0, or -ENODEV as above. */
         int (*policy)(void *userdata, const char *disk, struct bus_status *status);
 
-        /* Begins the reset of DISK ("sda", as the client wrote it: it may be any text).
+        /* Begins a rung on DISK (all three as the client wrote them: they may be any text).
          * Returns 0 when it has begun: then CALL belongs to the daemon, which ends it with
          * bus_call_done(), at once or later.
          * Otherwise CALL is no longer valid, and the client gets: for -ENODEV NoSuchDisk; for
-         * -EBUSY and -EPERM Refused with *ret_reason, one sentence, copied before anything else is
-         * called (left alone: "refused"); for any other negative errno that error. */
-        int (*reset)(void *userdata, const char *disk, bool force, struct bus_call *call,
-                     const char **ret_reason);
+         * -EBUSY, -EPERM and -EINVAL Refused with REASON, one sentence (left alone: "refused");
+         * for any other negative errno that error. */
+        int (*reset)(void *userdata, const char *disk, const char *rung, const char *force,
+                     struct bus_call *call, char reason[static BUS_REASON_MAX]);
+
+        /* Tells what that would do: one bus_plan_begin(), then one bus_step_add() for each step.
+         * Errors as above. */
+        int (*plan)(void *userdata, const char *disk, const char *rung, const char *force,
+                    struct bus_status *status, char reason[static BUS_REASON_MAX]);
+
+        /* Suppresses acts on DISK for SPAN microseconds. Errors as above. */
+        int (*suppress)(void *userdata, const char *disk, uint64_t span,
+                        char reason[static BUS_REASON_MAX]);
 };
 
 struct bus_config {
@@ -77,20 +87,6 @@ struct bus_server *bus_server_free(struct bus_server *server);
 static inline void bus_server_freep(struct bus_server **server) {
         *server = bus_server_free(*server);
 }
-
-/* Adds one disk to the answer. Texts are copied: bytes that are not UTF-8 become '?', each text is
- * cut at 511 bytes, NULL is "". Failure (no memory) is kept in STATUS and told to the client. */
-void bus_status_add(struct bus_status *status, const struct disk_report *disk);
-
-/* Adds one signal to the answer to Show(); texts and failure as above. */
-void bus_signal_add(struct bus_status *status, const struct signal_report *signal);
-
-/* Begins the answer to Stack(), and adds a node to it; as above. */
-void bus_stack_begin(struct bus_status *status, const struct stack_report *report);
-void bus_node_add(struct bus_status *status, const struct node_report *node);
-
-/* Fills the answer to Policy(); as above. */
-void bus_policy_set(struct bus_status *status, const struct policy_report *policy);
 
 /* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is a word of design
  * section 4 ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when

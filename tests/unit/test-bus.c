@@ -24,13 +24,14 @@
 #include <unistd.h>
 
 #include "agent/base/macro.h"
+#include "agent/ctl/client-acts.h"
 #include "agent/ctl/client-policy.h"
 #include "agent/ctl/client.h"
 #include "agent/ctl/json.h"
 #include "agent/ctl/table.h"
 #include "agent/ctl/tree.h"
 #include "agent/ctl/verb.h"
-#include "agent/report/bus.h"
+#include "agent/report/bus-answer.h"
 
 #define TIMEOUT (20 * USEC_PER_SEC)
 #define LATER (100 * USEC_PER_MSEC)
@@ -84,6 +85,16 @@ static const struct signal_report hostile_signals[] = {
         { "\"},{\"", "\n\t\\", true },
 };
 
+static const struct fact_report facts[] = {
+        { "rungs", "lun-reset, offline" },
+        { "acts", "2 of 6 within 1h" },
+};
+
+static const struct fact_report hostile_facts[] = {
+        { HOSTILE_BAD, HOSTILE_GOOD },
+        { NULL, long_text },
+};
+
 static const struct node_report nodes[] = {
         { 0, "disk", "sda", "VUSCSI0", "", "8:0", 0, 0 },
         { 1, "partition", "sda1", "", "", "8:1", 0, 0 },
@@ -133,6 +144,8 @@ static int fake_show(_unused_ void *userdata, const char *disk, struct bus_statu
                 bus_status_add(status, &disks[i]);
                 for (size_t j = 0; i < 2 && j < 3; j++)
                         bus_signal_add(status, &s[j]);
+                for (size_t j = 0; i < 2 && j < 2; j++)
+                        bus_fact_add(status, i == 0 ? &facts[j] : &hostile_facts[j]);
                 return strcmp(disk, "vanishing") == 0 ? -ENODEV : 0;
         }
         return -ENODEV;
@@ -194,14 +207,16 @@ struct server_state {
         int tell;
 };
 
-static int fake_reset(void *userdata, const char *disk, bool force, struct bus_call *call,
-                      const char **ret_reason) {
+/* sdb is healthy, and is reset by who takes that on. */
+static int fake_reset(void *userdata, const char *disk, const char *rung, const char *force,
+                      struct bus_call *call, char reason[static BUS_REASON_MAX]) {
         struct server_state *s = userdata;
 
         if (write(s->tell, "r", 1) != 1)
                 return -EIO;
 
-        if (strcmp(disk, "later") == 0 || (strcmp(disk, "sdb") == 0 && force))
+        if (strcmp(disk, "later") == 0 || strcmp(rung, "target-reset") == 0 ||
+            (strcmp(disk, "sdb") == 0 && strcmp(force, "owner symptom") == 0))
                 return sd_event_add_time_relative(s->event, NULL, CLOCK_MONOTONIC, LATER, 1,
                                                   on_later, call);
         if (strcmp(disk, "never") == 0)
@@ -211,7 +226,7 @@ static int fake_reset(void *userdata, const char *disk, bool force, struct bus_c
                 return 0;
         }
         if (strcmp(disk, "sdb") == 0) {
-                *ret_reason = "it completes I/O: \"\200\"";
+                (void) snprintf(reason, BUS_REASON_MAX, "it completes I/O: \"\200\"");
                 return -EBUSY;
         }
         if (strcmp(disk, "silent") == 0)
@@ -221,6 +236,37 @@ static int fake_reset(void *userdata, const char *disk, bool force, struct bus_c
         return -ENODEV;
 }
 
+static int fake_plan(_unused_ void *userdata, const char *disk, const char *rung,
+                     const char *force, struct bus_status *status,
+                     char reason[static BUS_REASON_MAX]) {
+        if (strcmp(disk, "nothing") == 0)
+                return 0;
+        if (strcmp(rung, "no-such-rung") == 0) {
+                (void) snprintf(reason, BUS_REASON_MAX, "there is no rung \033\200");
+                return -EINVAL;
+        }
+        if (strcmp(disk, "broken") == 0)
+                return -EIO;
+        if (strcmp(disk, "sda") != 0 && strcmp(disk, "sdb") != 0)
+                return -ENODEV;
+        bus_plan_begin(status, *rung ? rung : "lun-reset",
+                       strcmp(disk, "sdb") != 0 || strcmp(force, "owner symptom") == 0
+                               ? ""
+                               : "it is not hung \033");
+        bus_step_add(status, "SG_SCSI_RESET through /dev/sg0");
+        bus_step_add(status, HOSTILE_BAD);
+        bus_step_add(status, long_text);
+        return 0;
+}
+
+static int fake_suppress(_unused_ void *userdata, const char *disk, uint64_t span,
+                         char reason[static BUS_REASON_MAX]) {
+        if (strcmp(disk, "sda") == 0)
+                return span == 0 || span == USEC_PER_HOUR || span == BUS_SUPPRESS_MAX ? 0 : -EIO;
+        (void) snprintf(reason, BUS_REASON_MAX, "%s", "nothing is ever done to it \200");
+        return strcmp(disk, "sdb") == 0 ? -EPERM : -ENODEV;
+}
+
 static const struct bus_ops ops = {
         .dropped = fake_dropped,
         .status = fake_status,
@@ -228,6 +274,8 @@ static const struct bus_ops ops = {
         .stack = fake_stack,
         .policy = fake_policy,
         .reset = fake_reset,
+        .plan = fake_plan,
+        .suppress = fake_suppress,
 };
 
 static int serve(const char *path, int tell) {
@@ -400,6 +448,9 @@ static void test_show(void **state) {
                 assert_string_equal(show.signals[i].text, signals[i].text);
                 assert_int_equal(show.signals[i].missing, signals[i].missing);
         }
+        assert_int_equal(show.n_facts, ELEMENTSOF(facts));
+        assert_string_equal(show.facts[1].name, "acts");
+        assert_string_equal(show.facts[1].text, "2 of 6 within 1h");
         client_show_done(&show);
 
         assert_int_equal(client_show(c, "sdb", TIMEOUT, &show), 0);
@@ -409,11 +460,17 @@ static void test_show(void **state) {
         assert_string_equal(show.signals[1].name, "");
         assert_int_equal(strlen(show.signals[1].text), 509);
         assert_string_equal(show.signals[2].text, "\n\t\\");
+        assert_int_equal(show.n_facts, ELEMENTSOF(hostile_facts));
+        assert_string_equal(show.facts[0].name, HOSTILE_BAD_CLEAN);
+        assert_string_equal(show.facts[0].text, HOSTILE_GOOD);
+        assert_string_equal(show.facts[1].name, "");
+        assert_int_equal(strlen(show.facts[1].text), 509);
         client_show_done(&show);
 
         assert_int_equal(client_show(c, "sdc", TIMEOUT, &show), 0);
         assert_string_equal(show.disk.serial, HOSTILE_BAD_CLEAN);
         assert_int_equal(show.n_signals, 0);
+        assert_int_equal(show.n_facts, 0);
 }
 
 static void test_policy(void **state) {
@@ -461,11 +518,11 @@ static void test_show_errors(void **state) {
         check_alive(*state);
 }
 
-static void check_reset(struct client *c, const char *disk, bool force, int verdict,
+static void check_reset(struct client *c, const char *disk, const char *force, int verdict,
                         const char *outcome, const char *text) {
         _cleanup_(client_reset_done) struct client_reset reset = {};
 
-        assert_int_equal(client_reset(c, disk, force, TIMEOUT, &reset), verdict);
+        assert_int_equal(client_reset(c, disk, "lun-reset", force, TIMEOUT, &reset), verdict);
         if (outcome)
                 assert_string_equal(reset.outcome, outcome);
         else
@@ -532,21 +589,92 @@ static void test_stack_errors(void **state) {
 static void test_reset(void **state) {
         _cleanup_(client_freep) struct client *c = must_connect(*state);
 
-        check_reset(c, "later", false, CLIENT_ENDED, "recovered", "32 requests came back ?");
-        check_reset(c, "sda", false, CLIENT_ENDED, "no-change", "");
-        check_reset(c, "sdb", false, CLIENT_REFUSED, NULL, "it completes I/O: \"?\"");
-        check_reset(c, "sdb", true, CLIENT_ENDED, "recovered", "32 requests came back ?");
-        check_reset(c, "silent", false, CLIENT_REFUSED, NULL, "refused");
-        check_reset(c, "", false, CLIENT_REFUSED, NULL, "no disk of that name is guarded");
-        check_reset(c, "%s%n", true, CLIENT_REFUSED, NULL, "no disk of that name is guarded");
-        check_reset(c, "broken", false, -EIO, NULL, NULL);
+        check_reset(c, "later", "", CLIENT_ENDED, "recovered", "32 requests came back ?");
+        check_reset(c, "sda", "", CLIENT_ENDED, "no-change", "");
+        check_reset(c, "sdb", "", CLIENT_REFUSED, NULL, "it completes I/O: \"?\"");
+        check_reset(c, "sdb", "owner symptom", CLIENT_ENDED, "recovered",
+                    "32 requests came back ?");
+        check_reset(c, "silent", "", CLIENT_REFUSED, NULL, "refused");
+        check_reset(c, "", "", -ENODEV, NULL, NULL);
+        check_reset(c, "%s%n", "%s%n", -ENODEV, NULL, NULL);
+        check_reset(c, "broken", "", -EIO, NULL, NULL);
         /* Whatever came of a call, its place is free again. */
         for (unsigned i = 0; i < BUS_CALLS_MAX; i++) {
-                check_reset(c, "sda", false, CLIENT_ENDED, "no-change", "");
-                check_reset(c, "broken", false, -EIO, NULL, NULL);
+                check_reset(c, "sda", "", CLIENT_ENDED, "no-change", "");
+                check_reset(c, "broken", "", -EIO, NULL, NULL);
         }
         /* A text that cannot be sent is not sent. */
-        check_reset(c, "\377", false, -EINVAL, NULL, NULL);
+        check_reset(c, "\377", "", -EINVAL, NULL, NULL);
+        check_alive(*state);
+}
+
+static void test_plan(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        struct client_plan plan = {};
+
+        assert_int_equal(client_plan(c, "sda", "", "", TIMEOUT, &plan), CLIENT_ENDED);
+        assert_string_equal(plan.rung, "lun-reset");
+        assert_string_equal(plan.refusal, "");
+        assert_string_equal(plan.steps[0], "SG_SCSI_RESET through /dev/sg0");
+        assert_string_equal(plan.steps[1], HOSTILE_BAD_CLEAN);
+        assert_int_equal(strlen(plan.steps[2]), 509);
+        assert_null(plan.steps[3]);
+        client_plan_done(&plan);
+
+        assert_int_equal(client_plan(c, "sdb", "offline", "owner", TIMEOUT, &plan), CLIENT_ENDED);
+        assert_string_equal(plan.rung, "offline");
+        assert_string_equal(plan.refusal, "it is not hung \033");
+        client_plan_done(&plan);
+        assert_int_equal(client_plan(c, "sdb", "offline", "owner symptom", TIMEOUT, &plan),
+                         CLIENT_ENDED);
+        assert_string_equal(plan.refusal, "");
+        client_plan_done(&plan);
+
+        assert_int_equal(client_plan(c, "sda", "no-such-rung", "", TIMEOUT, &plan),
+                         CLIENT_REFUSED);
+        assert_null(plan.answer);
+        assert_string_equal(plan.text, "there is no rung \033?");
+        client_plan_done(&plan);
+}
+
+static void test_plan_errors(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+        struct client_plan plan = {};
+
+        assert_int_equal(client_plan(c, "sdq", "", "", TIMEOUT, &plan), -ENODEV);
+        assert_int_equal(client_plan(c, "broken", "", "", TIMEOUT, &plan), -EIO);
+        assert_int_equal(client_plan(c, "sda", "\377", "", TIMEOUT, &plan), -EINVAL);
+        assert_true(client_plan(c, "nothing", "", "", TIMEOUT, &plan) < 0);
+        assert_null(plan.answer);
+        assert_null(plan.text);
+        check_alive(*state);
+}
+
+static void check_suppress(struct client *c, const char *disk, usec_t span, int verdict,
+                           const char *text) {
+        _cleanup_(client_reset_done) struct client_reset answer = {};
+
+        assert_int_equal(client_suppress(c, disk, span, TIMEOUT, &answer), verdict);
+        assert_null(answer.outcome);
+        if (text)
+                assert_string_equal(answer.text, text);
+        else
+                assert_null(answer.text);
+}
+
+static void test_suppress(void **state) {
+        _cleanup_(client_freep) struct client *c = must_connect(*state);
+
+        check_suppress(c, "sda", USEC_PER_HOUR, CLIENT_ENDED, NULL);
+        check_suppress(c, "sda", 0, CLIENT_ENDED, NULL);
+        check_suppress(c, "sda", BUS_SUPPRESS_MAX, CLIENT_ENDED, NULL);
+        check_suppress(c, "sda", BUS_SUPPRESS_MAX + 1, CLIENT_REFUSED,
+                       "acts can be suppressed for up to 7 days");
+        check_suppress(c, "sda", USEC_INFINITY, CLIENT_REFUSED,
+                       "acts can be suppressed for up to 7 days");
+        check_suppress(c, "sdb", 0, CLIENT_REFUSED, "nothing is ever done to it ?");
+        check_suppress(c, "sdq", 0, -ENODEV, NULL);
+        check_suppress(c, "\377", 0, -EINVAL, NULL);
         check_alive(*state);
 }
 
@@ -554,7 +682,7 @@ static void test_reset_timeout(void **state) {
         _cleanup_(client_freep) struct client *c = must_connect(*state);
         struct client_reset reset = {};
 
-        assert_int_equal(client_reset(c, "never", false, LATER, &reset), -ETIMEDOUT);
+        assert_int_equal(client_reset(c, "never", "", "", LATER, &reset), -ETIMEDOUT);
         assert_null(reset.text);
         check_alive(*state);
 }
@@ -566,7 +694,7 @@ static void test_daemon_goes_away(void **state) {
 
         /* Ends with a call unanswered: teardown() sees whether that is clean. */
         kill(w->server, SIGTERM);
-        assert_int_equal(client_reset(c, "never", false, TIMEOUT, &reset), -ECONNRESET);
+        assert_int_equal(client_reset(c, "never", "", "", TIMEOUT, &reset), -ECONNRESET);
 }
 
 /* The server may learn that one has left only after it has turned away the next. */
@@ -594,7 +722,7 @@ static void test_too_many_connections(void **state) {
         assert_int_equal(client_connect(w->socket, TIMEOUT, &more), -ECONNRESET);
         assert_null(more);
         /* Those inside do not suffer from it. */
-        check_reset(c[0], "sda", false, CLIENT_ENDED, "no-change", "");
+        check_reset(c[0], "sda", "", CLIENT_ENDED, "no-change", "");
 
         c[3] = client_free(c[3]);
         c[3] = connect_in_the_end(w);
@@ -722,11 +850,12 @@ static void put_field(struct call *c, uint8_t code, char type, const char *value
 
 /* A D-Bus method call as it goes over the wire, with a disk if DISK is given, and for Reset with
  * "force". */
+/* A call with the name of a disk, and with what else the method wants: each a text. */
 static struct call marshal(uint32_t serial, const char *interface, const char *member,
                            const char *disk) {
-        struct call c = {};
-        bool force = strcmp(member, "Reset") == 0;
-        uint32_t n_body = disk ? 4 + (uint32_t) strlen(disk) + 1 : 0, n_fields;
+        struct call c = {}, body = {};
+        bool three = strcmp(member, "Reset") == 0 || strcmp(member, "Plan") == 0;
+        uint32_t n_fields;
         const uint8_t head[] = {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
                 'l',
@@ -736,25 +865,25 @@ static struct call marshal(uint32_t serial, const char *interface, const char *m
                 1, 0, 1,
         };
 
-        if (disk && force)
-                n_body = (n_body + 3) / 4 * 4 + 4;
+        if (disk)
+                put_string(&body, disk);
+        if (disk && three) {
+                put_string(&body, "lun-reset");
+                put_string(&body, "owner symptom");
+        }
         put(&c, head, sizeof(head));
-        put_u32(&c, n_body);
+        put_u32(&c, (uint32_t) body.n);
         put_u32(&c, serial);
         put_u32(&c, 0);
         put_field(&c, 1, 'o', BUS_PATH);
         put_field(&c, 2, 's', interface);
         put_field(&c, 3, 's', member);
         if (disk)
-                put_field(&c, 8, 'g', force ? "sb" : "s");
+                put_field(&c, 8, 'g', three ? "sss" : "s");
         n_fields = (uint32_t) c.n - 16;
         memcpy(c.bytes + 12, &n_fields, sizeof(n_fields));
         put_padding(&c, 8);
-        if (disk) {
-                put_string(&c, disk);
-                if (force)
-                        put_u32(&c, 1);
-        }
+        put(&c, body.bytes, body.n);
         return c;
 }
 
@@ -782,7 +911,7 @@ static void test_too_many_resets(void **state) {
                 close(fd);
         }
         c = must_connect(*state);
-        check_reset(c, "later", false, CLIENT_REFUSED, NULL,
+        check_reset(c, "later", "", CLIENT_REFUSED, NULL,
                     "too many resets are under way already");
         check_alive(*state);
 }
@@ -900,6 +1029,8 @@ static void test_damaged_calls(void **state) {
         send_damaged(*state, "Reset");
         send_damaged(*state, "Show");
         send_damaged(*state, "Stack");
+        send_damaged(*state, "Plan");
+        send_damaged(*state, "Suppress");
 }
 
 /* Asks on and on and never reads: must be dropped, whoever would have answered. */
@@ -1069,44 +1200,57 @@ static void test_table_hostile(_unused_ void **state) {
                 "sdb: a?b\n");
 }
 
-static void check_question(const struct disk_report *d, const char *expected) {
+static void check_plan(const struct disk_report *d, const struct client_plan *plan, size_t width,
+                       const char *expected) {
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
 
-        table_describe_reset(f, d);
+        table_print_plan(f, d, plan, width);
         fclose(f);
         assert_string_equal(text, expected);
 }
 
-static void test_question(_unused_ void **state) {
+static void test_print_plan(_unused_ void **state) {
+        char *steps[] = { (char *) "12345 6789 1", (char *) "\033[2J\200", NULL };
+        struct client_plan plan = { .rung = "lun-reset", .steps = steps };
         struct disk_report d = example(0);
 
         d.quiet = 12 * USEC_PER_SEC + 5;
-        check_question(&d, "LUN reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, "
-                           "nothing completed for 12s. 1 mounted filesystem. All disks of SCSI "
-                           "host 0 wait until it has returned.");
+        check_plan(&d, &plan, 0,
+                   "lun-reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, nothing "
+                   "completed for 12s, 1 mounted filesystem:\n"
+                   "  1. 12345 6789 1\n"
+                   "  2. ?[2J?\n");
         d.quiet = 0;
         d.state = "healthy";
         d.outstanding = 1;
         d.mounts = 0;
         d.serial = "";
-        d.address = "13:0:0:1";
-        check_question(&d, "LUN reset of sda (13:0:0:1), 1 request in flight, no sign of a hang. "
-                           "0 mounted filesystems. All disks of SCSI host 13 wait until it has "
-                           "returned.");
-        d.address = "nvme0";
-        check_question(&d, "LUN reset of sda (nvme0), 1 request in flight, no sign of a hang. "
-                           "0 mounted filesystems.");
+        d.address = "\033";
+        plan.rung = "\033[31m";
+        check_plan(&d, &plan, 12,
+                   "?[31m of sda (?), 1 request in flight, no sign of a hang, 0 mounted "
+                   "filesystems:\n"
+                   "  1. 12345\n"
+                   "     6789 1\n"
+                   "  2. ?[2J?\n");
+        plan.steps = NULL;
+        d.state = "\033";
+        check_plan(&d, &plan, 0,
+                   "?[31m of sda (?), 1 request in flight, state ?, 0 mounted filesystems:\n");
 }
 
 static void check_disk(const struct disk_report *d, const struct signal_report *s, size_t n,
                        bool colour, size_t width, const char *expected) {
+        struct client_show show = {
+                .disk = *d, .signals = (struct signal_report *) s, .n_signals = n,
+        };
         _cleanup_free_ char *text = NULL;
         size_t size;
         FILE *f = open_memstream(&text, &size);
 
-        table_print_disk(f, d, s, n, colour, width);
+        table_print_disk(f, &show, colour, width);
         fclose(f);
         assert_string_equal(text, expected);
 }
@@ -1120,6 +1264,8 @@ static const char shown[] =
         "  limit      2min\n"
         "  last act   lun-reset, 3s ago\n"
         "  mounts     1\n"
+        "  rungs      lun-reset, offline\n"
+        "  acts       2 of 6 within 1h\n"
         "  seen through\n"
         "    stat           completions and requests in flight\n"
         "    device_busy    commands out, those that are no reads or writes included\n"
@@ -1127,12 +1273,9 @@ static const char shown[] =
         "again cannot be seen to run out\n";
 
 static void test_disk(_unused_ void **state) {
-        struct disk_report d = example(0);
-
-        check_disk(&d, signals, 3, false, 0, shown);
+        struct disk_report d = example(1);
 
         /* What there is not is not shown; what the state says already is not said again. */
-        d = example(1);
         d.state = "stuck";
         d.detail = "stuck: the device keeps 2 requests";
         d.quiet = 90 * USEC_PER_SEC + 5;
@@ -1239,6 +1382,32 @@ static void test_disk_hostile(_unused_ void **state) {
                 "  mounts     0\n"
                 "  seen through\n"
                 "    a?b  ! ?[2J?\n");
+}
+
+static void test_disk_facts(_unused_ void **state) {
+        struct fact_report facts_of[] = {
+                { "rungs", "lun-reset, offline" },
+                { "acts\033", "\033[2J\200" },
+                { "longer than others", "12345 67890 12345 67890 12345" },
+        };
+        struct client_show show = { .disk = example(1), .facts = facts_of, .n_facts = 3 };
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        FILE *f = open_memstream(&text, &size);
+
+        table_print_disk(f, &show, false, 40);
+        fclose(f);
+        assert_string_equal(text,
+                "sdb  virtio_scsi 0:0:1:0, serial VUSCSI1\n"
+                "  state      healthy\n"
+                "  in flight  0\n"
+                "  limit      2min\n"
+                "  last act   none so far\n"
+                "  mounts     0\n"
+                "  rungs      lun-reset, offline\n"
+                "  acts?      ?[2J?\n"
+                "  longer than others 12345 67890 12345\n"
+                "             67890 12345\n");
 }
 
 static void test_json(_unused_ void **state) {
@@ -1378,9 +1547,13 @@ static void test_json_disk(_unused_ void **state) {
         struct disk_report d = example(0);
         _cleanup_free_ char *text = NULL, *hostile = NULL;
         size_t size;
+        struct client_show show = {
+                .disk = d, .signals = (struct signal_report *) &signals[1], .n_signals = 2,
+                .facts = (struct fact_report *) facts, .n_facts = 1,
+        };
         FILE *f = open_memstream(&text, &size);
 
-        json_print_disk(f, &d, &signals[1], 2, &stack);
+        json_print_disk(f, &show, &stack);
         fclose(f);
         assert_string_equal(text,
                 "{\"name\":\"sda\",\"driver\":\"virtio_scsi\",\"address\":\"0:0:0:0\","
@@ -1394,7 +1567,8 @@ static void test_json_disk(_unused_ void **state) {
                 "\"missing\":false},\n"
                 "{\"name\":\"iotmo_cnt\",\"text\":\"not there before kernel 6.1: a timer that the "
                 "driver starts again cannot be seen to run out\",\"missing\":true}\n"
-                "],\"owners\":[],\"complete\":false,\"stack\":[\n"
+                "],\"facts\":[\n{\"name\":\"rungs\",\"text\":\"lun-reset, offline\"}\n],"
+                "\"owners\":[],\"complete\":false,\"stack\":[\n"
                 "{\"depth\":4,\"kind\":\"mount\",\"name\":\"ext4\",\"text\":\"/srv\",\"note\":null,"
                 "\"number\":\"9:0\",\"namespace\":4026531841,\"pid\":null},\n"
                 "{\"depth\":4,\"kind\":\"mount\",\"name\":\"ext4\",\"text\":\"/srv\",\"note\":"
@@ -1406,7 +1580,11 @@ static void test_json_disk(_unused_ void **state) {
         d = disks[1];
         d.name = d.address = d.state = d.symptom = d.detail = d.last_act = HOSTILE_GOOD HOSTILE_BAD;
         f = open_memstream(&hostile, &size);
-        json_print_disk(f, &d, &bad, 1, &stack);
+        show = (struct client_show) {
+                .disk = d, .signals = &bad, .n_signals = 1,
+                .facts = (struct fact_report *) hostile_facts, .n_facts = 1,
+        };
+        json_print_disk(f, &show, &stack);
         fclose(f);
         check_json(hostile);
 }
@@ -1677,34 +1855,120 @@ static void test_verb_show_terminal(void **state) {
                                           "starts again cannot be seen to run out\r\n");
 }
 
-static void check_verb_reset(const char *socket, const char *disk, bool force, int result,
-                             const char *out, const char *err) {
+/* What is said before of sda; LONG stands for the text that is cut. */
+#define AHEAD_OF(rung, disk)                                                     \
+        rung " of " disk ":\n"                                                   \
+        "  1. SG_SCSI_RESET through /dev/sg0\n"                                   \
+        "  2. " HOSTILE_BAD_CLEAN "\n"
+#define SDA "sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, state settling, 1 mounted " \
+        "filesystem"
+
+static void check_said(const char *said, const char *begins, const char *ends) {
+        size_t n = strlen(said), k = strlen(ends);
+
+        assert_memory_equal(said, begins, strlen(begins));
+        assert_true(n >= k);
+        assert_string_equal(said + n - k, ends);
+}
+
+static void check_verb_reset(const char *socket, struct verb_context how, const char *disk,
+                             int result, const char *out, const char *begins, const char *ends) {
         _cleanup_(run_done) struct run r;
 
         run_begin(&r, socket);
         r.context.yes = true;
+        r.context.rung = how.rung;
+        r.context.force = how.force;
+        assert_int_equal(verb_reset(&r.context, (char *[]) { (char *) disk }, 1), result);
+        run_close(&r);
+        assert_string_equal(r.out, out);
+        check_said(r.err, begins, ends);
+}
+
+static void test_verb_reset(void **state) {
+        const char *socket = ((struct world *) *state)->socket;
+        const struct verb_context plain = {};
+
+        check_verb_reset(socket, plain, "/dev/sda", VERB_NOT_RECOVERED, "sda: no-change\n",
+                         AHEAD_OF("lun-reset", SDA), "\n  sdb\nlooked after by md, sbd\n"
+                                                     "In the way: nothing\n");
+        check_verb_reset(socket, (struct verb_context) { .rung = "target-reset" }, "sda", VERB_OK,
+                         "sda: recovered: 32 requests came back ?\n",
+                         AHEAD_OF("target-reset", SDA), "In the way: nothing\n");
+        check_verb_reset(socket, plain, "sdb", VERB_ERROR, "", "lun-reset of sdb (",
+                         "In the way: it is not hung ?\n"
+                         "unhang: sdb: not reset: it is not hung ?\n");
+        check_verb_reset(socket, (struct verb_context) { .force = "owner,symptom" }, "sdb",
+                         VERB_OK, "sdb: recovered: 32 requests came back ?\n",
+                         "lun-reset of sdb (", "In the way: nothing\n");
+        check_verb_reset(socket, (struct verb_context) { .rung = "no-such-rung" }, "sda",
+                         VERB_ERROR, "", "unhang: sda: not reset: there is no rung ??\n", "");
+        check_verb_reset(socket, plain, "sdq", VERB_ERROR, "",
+                         "unhang: no disk sdq is guarded\n", "");
+        check_verb_reset(socket, plain, "../sda", VERB_USAGE, "",
+                         "unhang: '../sda' is no disk: give its kernel name, such as sda or "
+                         "/dev/sda\n", "");
+}
+
+static void check_dry(const char *socket, const char *disk, const char *force, int result,
+                      const char *begins, const char *ends) {
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        r.context.dry_run = true;
         r.context.force = force;
         assert_int_equal(verb_reset(&r.context, (char *[]) { (char *) disk }, 1), result);
+        run_close(&r);
+        check_said(r.out, begins, ends);
+        assert_string_equal(r.err, "");
+}
+
+/* Nothing is asked, and nothing is done. */
+static void test_verb_reset_dry(void **state) {
+        struct world *w = *state;
+        struct pollfd p = { .fd = w->told, .events = POLLIN };
+
+        check_dry(w->socket, "sda", NULL, VERB_OK, AHEAD_OF("lun-reset", SDA),
+                  "In the way: nothing\n");
+        check_dry(w->socket, "sdb", "owner", VERB_ERROR, "lun-reset of sdb (",
+                  "In the way: it is not hung ?\n");
+        check_dry(w->socket, "sdb", "owner,symptom", VERB_OK, "lun-reset of sdb (",
+                  "In the way: nothing\n");
+        assert_int_equal(poll(&p, 1, 0), 0);
+}
+
+static void check_verb_suppress(const char *socket, const char *disk, const char *time, int result,
+                                const char *out, const char *err) {
+        char *args[] = { (char *) disk, (char *) time };
+        _cleanup_(run_done) struct run r;
+
+        run_begin(&r, socket);
+        assert_int_equal(verb_suppress(&r.context, args, time ? 2 : 1), result);
         run_close(&r);
         assert_string_equal(r.out, out);
         assert_string_equal(r.err, err);
 }
 
-static void test_verb_reset(void **state) {
-        struct world *w = *state;
+static void test_verb_suppress(void **state) {
+        const char *socket = ((struct world *) *state)->socket;
+        static const char *const wrong[] = { "", "0", "on", "-1s", "7d 1s", "infinity", "1h x" };
 
-        check_verb_reset(w->socket, "/dev/later", false, VERB_OK,
-                         "later: recovered: 32 requests came back ?\n", "");
-        check_verb_reset(w->socket, "sda", false, VERB_NOT_RECOVERED, "sda: no-change\n", "");
-        check_verb_reset(w->socket, "sdb", false, VERB_ERROR, "",
-                         "unhang: sdb: not reset: it completes I/O: \"?\"\n");
-        check_verb_reset(w->socket, "sdb", true, VERB_OK,
-                         "sdb: recovered: 32 requests came back ?\n", "");
-        check_verb_reset(w->socket, "sdq", false, VERB_ERROR, "",
-                         "unhang: sdq: not reset: no disk of that name is guarded\n");
-        check_verb_reset(w->socket, "../sda", false, VERB_USAGE, "",
-                         "unhang: '../sda' is no disk: give its kernel name, such as sda or "
-                         "/dev/sda\n");
+        check_verb_suppress(socket, "/dev/sda", NULL, VERB_OK, "sda: no act on it for 1h\n", "");
+        check_verb_suppress(socket, "sda", "7d", VERB_OK, "sda: no act on it for 7d\n", "");
+        check_verb_suppress(socket, "sda", "off", VERB_OK, "sda: acts are no longer suppressed\n",
+                            "");
+        check_verb_suppress(socket, "sdb", "1h", VERB_ERROR, "",
+                            "unhang: sdb: not suppressed: nothing is ever done to it ?\n");
+        check_verb_suppress(socket, "sdq", "1h", VERB_ERROR, "",
+                            "unhang: no disk sdq is guarded\n");
+        for (size_t i = 0; i < ELEMENTSOF(wrong); i++) {
+                char err[128];
+
+                (void) snprintf(err, sizeof(err), "unhang: '%s' is no time to suppress acts for: "
+                                                  "allowed is up to 7d, such as 30min; or off\n",
+                                wrong[i]);
+                check_verb_suppress(socket, "sda", wrong[i], VERB_USAGE, "", err);
+        }
 }
 
 static void test_verb_reset_no_terminal(void **state) {
@@ -1737,13 +2001,10 @@ static void check_answer(const char *socket, const char *answer, int result, con
         run_close(&r);
         close(terminal);
         assert_string_equal(r.out, out);
-        assert_string_equal(r.err, err);
+        check_said(r.err, AHEAD_OF("lun-reset", SDA), err);
 }
 
-#define QUESTION                                                                                \
-        "LUN reset of sda (0:0:0:0, serial VUSCSI0), 32 requests in flight, state settling. " \
-        "1 mounted filesystem. All disks of SCSI host 0 wait until it has returned. "          \
-        "Continue? [y/N] "
+#define QUESTION "In the way: nothing\nContinue? [y/N] "
 
 static void test_verb_reset_asks(void **state) {
         struct world *w = *state;
@@ -1768,6 +2029,9 @@ int main(void) {
                 WITH_SERVER(test_stack_errors),
                 WITH_SERVER(test_reset),
                 WITH_SERVER(test_reset_timeout),
+                WITH_SERVER(test_plan),
+                WITH_SERVER(test_plan_errors),
+                WITH_SERVER(test_suppress),
                 WITH_SERVER(test_daemon_goes_away),
                 WITH_SERVER(test_too_many_connections),
                 WITH_SERVER(test_connect_errors),
@@ -1782,10 +2046,11 @@ int main(void) {
                 cmocka_unit_test(test_table),
                 cmocka_unit_test(test_table_colour),
                 cmocka_unit_test(test_table_hostile),
-                cmocka_unit_test(test_question),
+                cmocka_unit_test(test_print_plan),
                 cmocka_unit_test(test_disk),
                 cmocka_unit_test(test_disk_wrapped),
                 cmocka_unit_test(test_disk_hostile),
+                cmocka_unit_test(test_disk_facts),
                 cmocka_unit_test(test_json),
                 cmocka_unit_test(test_json_disk),
                 cmocka_unit_test(test_json_string),
@@ -1798,6 +2063,8 @@ int main(void) {
                 WITH_SERVER(test_verb_reset),
                 WITH_SERVER(test_verb_reset_no_terminal),
                 WITH_SERVER(test_verb_reset_asks),
+                WITH_SERVER(test_verb_reset_dry),
+                WITH_SERVER(test_verb_suppress),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,17 +59,41 @@ def mistakes(site, agent):
 
 
 def healthy(site):
-    step('a healthy disk is not reset, unless the person insists')
-    result = unhang(site, f'reset --yes {site.sick.name}')
+    step('a healthy disk is not reset, unless the person takes that on')
+    name = site.sick.name
+    result = unhang(site, f'reset --yes {name}')
     step(result.output.strip())
-    assert result.status == 1 and 'nothing to reset' in result.output, result
+    assert result.status == 1 and 'it is not hung' in result.output, result
+    assert '--force=symptom' in result.output, result
+    assert unhang(site, 'reset --yes nosuchdisk').status == 1
+    for wrong in ('--rung=bus-reset', '--rung=nonsense'):
+        result = unhang(site, f'reset --yes {wrong} {name}')
+        assert result.status == 1 and 'there is: lun-reset, offline' in result.output, result
+    assert unhang(site, f'reset --yes --force=nonsense {name}').status == 2
+
+    step('a dry run tells each step, and does nothing')
+    result = unhang(site, f'reset --dry-run {name}')
+    assert result.status == 1 and 'In the way: it is not hung' in result.output, result
+    result = unhang(site, f'reset --dry-run --force=symptom {name}')
+    step('\n' + result.output)
+    assert result.status == 0 and 'In the way: nothing' in result.output, result
+    assert f'through {site.sick.sg}' in result.output, result
+    assert 'A reset of host' in result.output and site.sibling.mountpoint in result.output, result
+    result = unhang(site, f'reset --dry-run --rung=offline --force=symptom {name}')
+    assert result.status == 0 and 'unmounted' in result.output, result
+    assert site.sick.mountpoint in result.output, result
     assert site.hba.stat(site.sick.target)['tmf'] == 0
-    result = unhang(site, 'reset --yes nosuchdisk')
-    assert result.status == 1, result
-    result = unhang(site, f'reset --yes --force /dev/{site.sick.name}')
+
+    result = unhang(site, f'reset --yes --force=symptom --rung=lun-reset /dev/{name}')
     step(result.output.strip())
     assert result.status == 0 and 'recovered' in result.output, result
     assert site.hba.stat(site.sick.target)['reset'] == 1
+    shown = json.loads(unhang(site, f'show --json {name}').output)
+    facts = {fact['name']: fact['text'] for fact in shown['facts']}
+    step(facts)
+    assert facts['rungs'] == 'lun-reset, offline', facts
+    assert facts['acts'].startswith('1 of ') and facts['in the way'].startswith('nothing'), facts
+    assert 'virtio_scsi.c' in facts['source'], facts
 
 
 def by_hand(site, agent):
