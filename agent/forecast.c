@@ -116,7 +116,7 @@ static void say_next(const struct disk *disk, enum step step, struct bus_status 
                 (void) snprintf(text + n, sizeof(text) - n, "%s%s", n ? ", then " : "",
                                 step_to_string(plan->fail));
         if (text[0])
-                say(status, "if none does: %s, each only if nothing stands in its way then", text);
+                say(status, "if none does: %s, if nothing stands in the way then", text);
         else
                 say(status, "if none does: it is reported, and tried again later");
         if (plan->fail != STEP_NONE && !fails)

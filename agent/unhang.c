@@ -107,7 +107,7 @@ static void help(void) {
                      stdout);
         for (size_t i = 0; i < ELEMENTSOF(verbs); i++)
                 (void) printf("  %s %-*s  %s\n", verbs[i].name,
-                              (int) (18 - strlen(verbs[i].name)), verbs[i].args, verbs[i].help);
+                              (int) (20 - strlen(verbs[i].name)), verbs[i].args, verbs[i].help);
         (void) fputs("\n"
                      "Options:\n"
                      "  -h --help         Show this text\n"
