@@ -8,6 +8,9 @@ STALL = "agent/detect/stall.c"
 WINDOW = "agent/detect/window.c"
 WATCH = "agent/watch.c"
 LADDER = "agent/decide/ladder.c"
+EVENT = "agent/decide/event.c"
+GUARD = "agent/decide/guard.c"
+PLAN = "agent/decide/plan.c"
 
 MUTANTS = []
 
@@ -309,34 +312,30 @@ mutant("controller-never-stuck", DETECTOR,
 
 # ---- watch.c, and the watching part of ladder.c ----
 
-mutant("act-in-a-recovery", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
-       "may_act = can_act && !sample->held;", "a disk is reset in the midst of the kernel's recovery",
-       equivalent="a recovering disk is held in the symptom, which the ladder heeds")
-mutant("act-on-a-busy-host", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
-       "may_act = can_act && !sample->recovering;", "two resets of one host at a time",
-       equivalent="a held sample shows no symptom, and the detector holds it in the symptom")
-mutant("act-on-a-watched-disk", WATCH, "may_act = can_act && !sample->held && !sample->recovering;",
-       "may_act = !sample->held && !sample->recovering;",
-       "a disk that there is no act for is said to be acted on")
-mutant("effect-of-before", WATCH, "        if (!only_watches(before) || !only_watches(watch->ladder.state))"
+mutant("act-in-a-recovery", WATCH, "c->recovering = sample->recovering;", "c->recovering = false;",
+       "a disk is reset on top of the kernel's own recovery")
+mutant("act-on-a-busy-host", WATCH, "c->held = sample->held;", "c->held = false;",
+       "two acts in one fault domain at once")
+mutant("act-on-a-watched-disk", PLAN, "return driver->steps & BIT(step);", "return true;",
+       "a rung that the driver does not have is tried")
+mutant("effect-of-before", WATCH, "        if (!only_watches(before) || !only_watches(watch->ladder.past.state))"
        "\n                detector_restart(&watch->detector);\n", "",
        "what completed before the act is taken for its effect")
 mutant("watching-begins-anew", WATCH,
-       "        if (!only_watches(before) || !only_watches(watch->ladder.state))\n", "",
+       "        if (!only_watches(before) || !only_watches(watch->ladder.past.state))\n", "",
        "no disk is ever acted on: the suspicion ends itself")
-mutant("late-return-is-no-effect", WATCH, "        before = watch->ladder.state;\n"
-       "        detector_restart(&watch->detector);\n", "        before = watch->ladder.state;\n",
+mutant("late-return-is-no-effect", WATCH, "        detector_restart(&watch->detector);\n"
+       "        /* An earlier step may return", "        /* An earlier step may return",
        "a reset that returns late is followed by another at once")
 mutant("earlier-step-returns", WATCH, "if (step != watch->ladder.step || !watch->begun ||",
        "if (step != watch->ladder.step ||", "a read of before the reset says that the reset cured")
 mutant("begun-again-and-again", WATCH, "        watch->begun = r == 0;\n", "",
        "each look begins another reset")
-mutant("kept-for-later", WATCH, "if (r == 0 || (r < 0 && step_place(step) == PLACE_DISK))",
+mutant("kept-for-later", WATCH, "if (r == 0 || (r < 0 && is_waited_for(step)))",
        "if (r <= 0)", "a reset is kept for later, and done when the disk is well")
-mutant("probe-is-given-up", WATCH, "if (r == 0 || (r < 0 && step_place(step) == PLACE_DISK))",
+mutant("probe-is-given-up", WATCH, "if (r == 0 || (r < 0 && is_waited_for(step)))",
        "if (r == 0)", "a busy executor of its own is taken for a failed read")
-mutant("not-acted-is-an-answer", WATCH, "        if (r < 0)\n"
-       "                detector_not_acted(&watch->detector);\n", "",
+mutant("not-acted-is-an-answer", WATCH, "                detector_not_acted(&watch->detector);\n", "",
        "of two saturated disks of a host only one is ever acted on")
 mutant("put-off-for-ever", WATCH, "                watch->renewed = true;\n", "                (void) 0;\n",
        "a controller in a loop of resets stays in settling for ever, and nobody is told")
@@ -358,21 +357,19 @@ mutant("lists-never", WATCH, "return now >= watch->symptom.list_at;",
        "return now > watch->symptom.list_at;",
        "no list at the very time it is asked for")
 
-mutant("held-is-clear", LADDER, "return symptom->held ? EVENT_NONE : EVENT_CLEAR;",
+mutant("held-is-clear", EVENT, "return symptom->held ? EVENT_NONE : EVENT_CLEAR;",
        "return EVENT_CLEAR;", "a suspicion is dropped because another disk is being reset")
-mutant("warning-is-the-limit", LADDER, "        if (!symptom->reached)\n"
+mutant("warning-is-the-limit", EVENT, "        if (!symptom->reached)\n"
        "                return EVENT_SUSPICION;\n", "", "a disk is reset when it was to be warned of")
-mutant("no-leave-to-act", LADDER,
-       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
-       "return !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
+mutant("no-leave-to-act", PLAN, "if (leave & BIT(plan->cures[i]))", "if (leave)",
        "a disk is reset that may not be")
-mutant("held-and-acted-on", LADDER,
-       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
-       "return may_act ? EVENT_LIMIT : EVENT_REPORT;",
+mutant("no-leave-to-fail", EVENT, "return step != STEP_NONE && (view->leave & BIT(step));",
+       "return step != STEP_NONE;", "a disk is failed that may not be")
+mutant("held-and-acted-on", EVENT,
+       "        if (symptom->held)\n                return EVENT_REPORT;\n", "",
        "a disk is reset in the midst of the kernel's recovery")
-mutant("nothing-is-reported", LADDER,
-       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_REPORT;",
-       "return may_act && !symptom->held ? EVENT_LIMIT : EVENT_NONE;",
+mutant("nothing-is-reported", EVENT, "? EVENT_CONTAIN : EVENT_REPORT;",
+       "? EVENT_CONTAIN : EVENT_NONE;",
        "a hang of a disk without acts is told to nobody")
 mutant("report-without-suspicion", LADDER,
        "        { INCIDENT_HEALTHY, EVENT_REPORT, INCIDENT_REPORTED },\n", "",
@@ -389,15 +386,109 @@ mutant("reported-and-never-acted-on", LADDER,
 mutant("reported-and-no-request", LADDER,
        "        { INCIDENT_REPORTED, EVENT_REQUEST, INCIDENT_ACTING },\n", "",
        "nobody can have a reported disk reset by hand")
-mutant("left-is-no-failure", LADDER,
-       "bool over = symptom->quiet >= policy->settle || symptom->left >= policy->settle ||",
-       "bool over = symptom->quiet >= policy->settle ||",
+mutant("left-is-no-failure", EVENT,
+       "return view->symptom->quiet >= view->policy->settle ||\n"
+       "               view->symptom->left >= view->policy->settle;",
+       "return view->symptom->quiet >= view->policy->settle;",
        "a lost request that the reset did not end is never ended")
-mutant("uncured-and-held", LADDER, "symptom->reached && may_act && !symptom->held ?",
-       "symptom->reached && may_act ?",
+mutant("uncured-and-held", EVENT, "        if (symptom->held ||\n            !(symptom->reached ||",
+       "        if (!(symptom->reached ||",
        "a disk is reset again in the midst of the kernel's recovery")
-mutant("uncured-without-a-hang", LADDER, "return late && symptom->reached && may_act",
-       "return late && may_act", "a disk that is well is reset again, because a reset failed once")
+mutant("uncured-without-a-hang", EVENT, "if (!late || !symptom->reached)", "if (!late)",
+       "a disk that is well is reset again, because a reset failed once")
 mutant("report-is-acting", LADDER, '[INCIDENT_REPORTED] = { "stuck", STEP_NONE, 0 },',
        '[INCIDENT_REPORTED] = { "stuck", STEP_LUN_RESET, 0 },',
        "a disk without acts is reset")
+
+# ---- event.c: which way the ladder goes ----
+
+mutant("relapse-begins-anew", EVENT, "        if (is_relapse(ladder, view)) {", "        if (false) {",
+       "a rung that does not last is taken for ever, and the next one never")
+mutant("relapse-for-ever", EVENT, "began < ladder->cured_at + view->policy->stall;", "began < view->now;",
+       "a hang of a month later begins with the widest rung")
+mutant("relapse-is-never-failed", EVENT,
+       "                if (next == STEP_NONE && may(view, plan->fail))\n"
+       "                        return STEP_NONE;\n", "",
+       "a disk that hangs after each reset is never failed")
+mutant("same-cure-again", EVENT,
+       "return plan_cure(view->plan, plan_index(view->plan, ladder->past.act) + 1, view->leave);",
+       "return plan_cure(view->plan, plan_index(view->plan, ladder->past.act), view->leave);",
+       "the rung that had no effect is taken again, and a wider one never")
+mutant("cured-by-giving-up", EVENT, "        if (wider_cure(ladder, view) != STEP_NONE)\n"
+       "                return EVENT_NEXT;\n        return may(view, view->plan->fail) ? EVENT_GIVE_UP : EVENT_DEADLINE;",
+       "        return may(view, view->plan->fail) ? EVENT_GIVE_UP : EVENT_DEADLINE;",
+       "a disk is failed that a wider reset would have cured")
+mutant("fenced-at-once", EVENT, "view->now - ladder->stuck_since >= view->plan->fence_wait;",
+       "view->now >= ladder->stuck_since;", "the machine is given up at the first refusal")
+mutant("fenced-without-a-hang", EVENT,
+       "ladder->step == STEP_NONE && view->symptom->reached;", "ladder->step == STEP_NONE;",
+       "the machine is given up though the disk is well")
+
+# ---- guard.c: what stands in the way ----
+
+for word, condition, harm in (
+        ("held", "return c->held;", "two acts in one fault domain at once"),
+        ("recovering", "return c->recovering;", "a reset on top of the kernel's own recovery"),
+        ("symptom", "return !c->hung;", "a disk is reset by hand that works"),
+        ("policy", "return !policy->act;", "a disk is reset that is only to be watched"),
+        ("suppressed", "return c->suppressed;", "a disk is reset while somebody works on it"),
+        ("grace", "return c->up < policy->boot_grace;", "a disk is reset while the machine boots"),
+        ("owner", "return c->owners != 0 && !policy->act_if_owned;",
+         "a path is reset under multipathd"),
+        ("radius", "return is_over_radius(policy, c, step);", "healthy disks are reset, too"),
+        ("siblings", "return is_against_siblings(policy, c, step);",
+         "healthy disks stand still with it"),
+        ("budget", "return c->acts >= policy->max_acts;", "a disk is reset without end"),
+        ("dry-run", "return c->dry_run || policy->dry_run;", "a dry run resets disks")):
+    mutant(f"no-guard-{word}", GUARD, condition, "return false;", harm)
+mutant("policy-dry-run", GUARD, "return c->dry_run || policy->dry_run;", "return c->dry_run;",
+       "DryRun=yes resets disks")
+mutant("force-is-all", GUARD, "!(can_be_forced(r) && (force & BIT(r)))",
+       "!(can_be_forced(r) && force)", "who takes one guard on takes on all of them")
+mutant("force-the-kernel", GUARD, "!(can_be_forced(r) && (force & BIT(r)))", "!(force & BIT(r))",
+       "a person can reset a disk in the midst of the kernel's recovery")
+mutant("radius-without-anybody", GUARD,
+       "return reach > policy->blast_radius && c->healthy[reach] > 0;",
+       "return reach > policy->blast_radius;", "a disk alone on its host is not reset")
+mutant("siblings-fail-first", GUARD,
+       "(policy->if_siblings == SIBLINGS_FAIL_FIRST && step_is_cure(step));", "false;",
+       "healthy disks stand still for a cure")
+mutant("fence-needs-a-free-host", GUARD,
+       "if (step == STEP_FENCE && (refusal == REFUSAL_HELD || refusal == REFUSAL_SYMPTOM))",
+       "if (step == STEP_FENCE && refusal == REFUSAL_SYMPTOM)",
+       "a machine whose reset never returns is never fenced")
+mutant("shutdown-needs-a-budget", GUARD, "return rung || (refusal != REFUSAL_RADIUS &&",
+       "return true || (refusal != REFUSAL_RADIUS &&",
+       "new I/O joins the pile because of healthy siblings")
+
+# ---- plan.c: which rungs there are ----
+
+mutant("rungs-not-asked", PLAN, "if (steps_of_rungs[rung] == step)", "if (rung >= 0)",
+       "a rung is taken that Rungs= does not name")
+mutant("reset-never-returns", PLAN, "        if (can_come_back(facts, plan))\n", "",
+       "a controller reset is begun that never returns, and nothing can follow")
+mutant("end-is-no-way-back", PLAN,
+       "|| facts->io_timeout != USEC_INFINITY || plan->end != STEP_NONE;",
+       "|| facts->io_timeout != USEC_INFINITY;", "a controller is failed that a reset would cure")
+mutant("locked-down-and-moved", PLAN, "facts->movable_bar && !facts->lockdown) {",
+       "facts->movable_bar) {", "the kill switch is begun where its writes are refused")
+mutant("unmovable-and-moved", PLAN,
+       "may(policy, driver, STEP_CONTROLLER_FAIL) && facts->movable_bar && ",
+       "may(policy, driver, STEP_CONTROLLER_FAIL) && ",
+       "the kill switch is begun where it cannot work")
+mutant("remove-never-ends", PLAN, "STEP_CONTROLLER_FAIL) && finite) {",
+       "STEP_CONTROLLER_FAIL)) {", "a removal is begun that never returns")
+mutant("end-by-identify-alone", PLAN, "(facts->identify && facts->movable_bar)", "facts->identify",
+       "a controller is said to be ended that cannot be")
+mutant("end-in-lockdown", PLAN, "if (plan->fail != STEP_NONE && end && !facts->lockdown)",
+       "if (plan->fail != STEP_NONE && end)", "the end is begun where its writes are refused")
+mutant("nothing-is-put-back", PLAN, "                plan->undo = STEP_CONTROLLER_RESTORE;\n", "",
+       "max_retries stays 0 for all controllers when the kill switch does not return")
+mutant("no-facts-needed", PLAN, "disk->kind == DISK_NVME && facts)", "disk->kind == DISK_NVME)",
+       "the daemon falls over a controller that could not be read")
+mutant("contain-what-can-be-reset", PLAN,
+       "ret->contain = policy->contain && ret->fail == STEP_NONE && ret->n_cures == 0;",
+       "ret->contain = policy->contain;",
+       "filesystems are shut down over a disk that a reset would cure")
+mutant("fence-unasked", PLAN, "policy->fence ? policy->fence_wait : USEC_INFINITY",
+       "policy->fence_wait", "a machine is given up whose policy does not say so")

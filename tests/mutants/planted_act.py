@@ -29,7 +29,7 @@ mutant("reset-when-not-live", CONTROLLER,
        'if (!is_in_state(c, "live"))\n                return -EBUSY;\n        return trigger',
        "return trigger", "a second reset is asked for while one is under way")
 mutant("fail-when-not-live", CONTROLLER,
-       'if (!is_in_state(c, "live"))\n                return -EBUSY;\n        r = fail(c);',
+       'if (r < 0 || strcmp(state, "live") != 0)\n                return -EBUSY;\n        r = fail(c);',
        "r = fail(c);", "the registers go away under a reset, and no reset follows")
 mutant("fail-without-bar", CONTROLLER,
        "        if (!has_movable_bar(c))\n                return -EOPNOTSUPP;\n"

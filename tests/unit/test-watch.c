@@ -146,6 +146,28 @@ static void test_no_act_while_held_or_recovering(void **state) {
         }
 }
 
+/* What a person is told who asks for a reset now. */
+static void test_refuses(void **state) {
+        struct story s = story_new();
+
+        look_for(&s, 3 * S, 4);
+        assert_int_equal(watch_refuses(&s.watch, &policy, STEP_LUN_RESET, 0), REFUSAL_NONE);
+        s.sample.held = true;
+        (void) look(&s, S, 4);
+        assert_int_equal(watch_refuses(&s.watch, &policy, STEP_LUN_RESET, UINT32_MAX),
+                         REFUSAL_HELD);
+        s.sample.held = false;
+        s.sample.recovering = true;
+        (void) look(&s, S, 4);
+        assert_int_equal(watch_refuses(&s.watch, &policy, STEP_LUN_RESET, UINT32_MAX),
+                         REFUSAL_RECOVERING);
+        s.sample.recovering = false;
+        look_for(&s, 3 * S, 0);
+        assert_int_equal(watch_refuses(&s.watch, &policy, STEP_LUN_RESET, 0), REFUSAL_SYMPTOM);
+        assert_int_equal(watch_refuses(&s.watch, &policy, STEP_LUN_RESET, BIT(REFUSAL_SYMPTOM)),
+                         REFUSAL_NONE);
+}
+
 /* A quiet disk that goes from healthy to suspect is not looked at anew by that, nor by a report. */
 static void test_watching_goes_on(void **state) {
         struct story s = story_new();
@@ -426,6 +448,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_watch_only),
                 cmocka_unit_test(test_no_act_while_held_or_recovering),
+                cmocka_unit_test(test_refuses),
                 cmocka_unit_test(test_watching_goes_on),
                 cmocka_unit_test(test_after_an_act_the_look_begins_anew),
                 cmocka_unit_test(test_late_return_of_another_step),

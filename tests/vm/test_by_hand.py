@@ -77,7 +77,7 @@ def healthy(site):
     result = unhang(site, f'reset --dry-run --force=symptom {name}')
     step('\n' + result.output)
     assert result.status == 0 and 'In the way: nothing' in result.output, result
-    assert f'through {site.sick.sg}' in result.output, result
+    assert f'through /dev/{site.sick.sg}' in result.output, result
     assert 'A reset of host' in result.output and site.sibling.mountpoint in result.output, result
     result = unhang(site, f'reset --dry-run --rung=offline --force=symptom {name}')
     assert result.status == 0 and 'unmounted' in result.output, result

@@ -43,7 +43,7 @@ def case():
 
 
 def stuck_in_reset(machine, agent, disk):
-    """nvme.md's C: the re-sent requests hang, and the reset waits for them for ever."""
+    """A reset under way: the re-sent requests hang, and the reset waits for them for ever."""
     disk.hang()
     job = read(machine, disk)
     wait_until(lambda: sum(disk.inflight()) > 0, 30, 'it hangs')
