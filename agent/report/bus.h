@@ -88,7 +88,7 @@ static inline void bus_server_freep(struct bus_server **server) {
         *server = bus_server_free(*server);
 }
 
-/* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is one of
- * the words Reset() ends with ("recovered", "no-change", ...), TEXT one sentence; both are copied as above. Safe when
- * the client has gone meanwhile: then nothing is sent. */
+/* Answers a Reset() and ends CALL, which is then no longer valid. OUTCOME is one of the words that
+ * Reset() ends with ("recovered", "no-change", ...), TEXT one sentence; both are copied as above.
+ * Safe when the client has gone meanwhile: then nothing is sent. */
 void bus_call_done(struct bus_call *call, const char *outcome, const char *text);

@@ -666,8 +666,7 @@ static const struct policy policies[] = {
 };
 
 #define TIMES .answer = 10 * S, .fail_answer = 10 * S
-#define FENCED .fence_wait = 60 * S
-#define UNFENCED .fence_wait = USEC_INFINITY
+#define FENCED (60 * S)
 
 static const struct {
         const char *name;
@@ -681,14 +680,14 @@ static const struct {
 #define NO_CURE (BIT(INCIDENT_ACTING) | BIT(INCIDENT_SETTLING) | BIT(INCIDENT_UNCURED))
         { "LUN reset",
           { .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE,
-            .back = STEP_RUNNING, TIMES, UNFENCED },
+            .back = STEP_RUNNING, TIMES, .fence_wait = USEC_INFINITY },
           NO_CONTROLLER | NO_CONTAIN | NO_FENCE },
         { "all of SCSI, fenced",
           { .cures = { STEP_LUN_RESET, STEP_TARGET_RESET, STEP_BUS_RESET, STEP_HOST_RESET },
-            .n_cures = 4, .fail = STEP_OFFLINE, .back = STEP_RUNNING, TIMES, FENCED },
+            .n_cures = 4, .fail = STEP_OFFLINE, .back = STEP_RUNNING, TIMES, .fence_wait = FENCED },
           NO_CONTROLLER | NO_CONTAIN },
         { "host reset only",
-          { .cures = { STEP_HOST_RESET }, .n_cures = 1, TIMES, FENCED },
+          { .cures = { STEP_HOST_RESET }, .n_cures = 1, TIMES, .fence_wait = FENCED },
           NO_CONTROLLER | NO_CONTAIN | BIT(INCIDENT_FAILING) | BIT(INCIDENT_DRAINING) |
                   BIT(INCIDENT_UNDRAINED) | BIT(INCIDENT_SHUTTING) | BIT(INCIDENT_UNMOUNTING) |
                   BIT(INCIDENT_BUSY) | BIT(INCIDENT_FAILED) | BIT(INCIDENT_RETURNING) |
@@ -696,22 +695,24 @@ static const struct {
         { "NVMe",
           { .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_FAIL,
             .finish = STEP_CONTROLLER_REMOVE, .end = STEP_CONTROLLER_END,
-            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES, FENCED },
+            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
+            .fence_wait = FENCED },
           NO_CONTAIN },
         { "NVMe, no way out of a reset",
           { .fail = STEP_CONTROLLER_FAIL, .finish = STEP_CONTROLLER_REMOVE,
-            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES, UNFENCED },
+            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
+            .fence_wait = USEC_INFINITY },
           NO_CONTAIN | NO_FENCE | BIT(INCIDENT_ENDING) | BIT(INCIDENT_ACTING) },
         { "NVMe, locked down",
           { .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_REMOVE,
-            .back = STEP_CONTROLLER_RESCAN, TIMES, UNFENCED },
+            .back = STEP_CONTROLLER_RESCAN, TIMES, .fence_wait = USEC_INFINITY },
           NO_CONTAIN | NO_FENCE | BIT(INCIDENT_ENDING) | BIT(INCIDENT_RESTORING) },
-        { "contained", { .contain = true, FENCED },
+        { "contained", { .contain = true, .fence_wait = FENCED },
           UINT32_MAX & ~(BIT(INCIDENT_HEALTHY) | BIT(INCIDENT_SUSPECT) | BIT(INCIDENT_REPORTED) |
                          BIT(INCIDENT_CONTAINING) | BIT(INCIDENT_CONTAINED) |
                          BIT(INCIDENT_FENCING) | BIT(INCIDENT_UNMOUNTING) | BIT(INCIDENT_BUSY) |
                          BIT(INCIDENT_MOUNTING) | BIT(INCIDENT_RECOVERED)) },
-        { "watched", { UNFENCED },
+        { "watched", { .fence_wait = USEC_INFINITY },
           UINT32_MAX & ~(BIT(INCIDENT_HEALTHY) | BIT(INCIDENT_SUSPECT) | BIT(INCIDENT_REPORTED)) },
 };
 

@@ -19,6 +19,7 @@ StallSec=20s
 
 [Recover]
 SettleSec=4s
+Act=no
 '''
 
 FOR_EVER = 'nvme_core.io_timeout=4294967'

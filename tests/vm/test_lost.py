@@ -9,6 +9,7 @@ the timer of the request shows it.
 
 import re
 import sys
+import time
 
 import scenario
 from scenario import Agent, Site, step, wait_until
@@ -59,8 +60,9 @@ def lost(site, kind, command):
 
 
 def settled(site):
-    """The disk is healthy again in the eyes of the agent."""
+    """The disk is healthy again in the eyes of the agent, and the next hang is no relapse."""
     site.guest.wait_for(f'unhang status {site.sick.name}', 60)
+    time.sleep(LIMIT + 1)
 
 
 def begin_load(site):

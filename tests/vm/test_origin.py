@@ -54,7 +54,7 @@ def case():
         assert site.hba.stat(site.sick.target)['reset'] == 1
         assert site.hba.stat(site.sibling.target)['tmf'] == 0
         noticed = {entry['UNHANG_DISK'] for entry in agent.entries()
-                   if entry.get('UNHANG_EVENT') not in (None, 'guarded')}
+                   if entry.get('UNHANG_EVENT') not in (None, 'guarded', 'policy')}
         assert noticed == {site.sick.name}, noticed
         errors = guest.dmesg('I/O error|Buffer I/O|EXT4-fs error|blocked for more')
         assert not errors, errors

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test_watched.py KERNEL: disks that are only watched.
 
-NVMe, with and without multipath, virtio-blk, and a volume on top. What hangs, be it only a flush, is
+NVMe, with and without multipath, to which nothing is to be done; virtio-blk, and a volume on top. What hangs, be it only a flush, is
 reported within the limit and an interval, nothing is done to it, and the alarm ends with the hang.
 """
 
@@ -50,7 +50,7 @@ def watch(machine, multipath):
                f'echo 0 {size} linear /dev/{blk.name()} 0 | dmsetup create above')
     statistics = f'/sys/block/{blk.name()}/queue/iostats'
     machine.sh(f'echo 0 > {statistics}')
-    agent.start()
+    agent.start(scenario.CONFIG + 'Act=no\n')
     agent.wait_for_line(f'{blk.name()}: its I/O statistics were off; switched on', 30)
     assert machine.sh(f'cat {statistics}').strip() == '1'
     for name in {nvme.path(), nvme.name(), blk.name()}:
