@@ -424,6 +424,7 @@ static void stop(struct agent *agent) {
         }
         (void) sd_event_source_disable_unref(agent->preparer_source);
         executor_release(&agent->preparer);
+        nursery_close(&agent->nursery);
         agent->reload = reload_free(agent->reload);
         agent->udev = udev_watch_free(agent->udev);
         agent->mountinfo = safe_close(agent->mountinfo);

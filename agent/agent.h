@@ -18,6 +18,7 @@ struct agent {
         struct bus_server *bus;
         struct disk *disks;     /* in the order they appeared */
         struct domain *domains;
+        struct nursery nursery;          /* where executors come from */
         struct executor preparer;        /* sets what is to be set on healthy disks */
         sd_event_source *preparer_source;
         int mountinfo, swaps;   /* say when something is mounted or swapped on */

@@ -282,7 +282,7 @@ static int spawn_post(struct post *post) {
         (void) snprintf(name, sizeof(name), "unhang-%.7s%s", domain->name, rescue ? "+" : "");
         (void) snprintf(lock, sizeof(lock), UNHANG_RUNTIME_DIR "/%s%s.lock", domain->name,
                         rescue ? ".rescue" : "");
-        r = executor_spawn(name, lock, &post->executor);
+        r = executor_spawn(&domain->agent->nursery, name, lock, &post->executor);
         if (r < 0)
                 return r;
         post->respawn_at = USEC_INFINITY;
@@ -294,7 +294,7 @@ static int spawn_for_disk(struct disk *disk) {
         int r;
 
         (void) snprintf(name, sizeof(name), "unhang-%.8s", disk->id.name);
-        r = executor_spawn(name, NULL, &disk->executor);
+        r = executor_spawn(&disk->agent->nursery, name, NULL, &disk->executor);
         if (r < 0)
                 return r;
         disk->respawn_at = USEC_INFINITY;

@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "agent/act/executor.h"
+#include "agent/act/nursery.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
 #include "agent/reload.h"
@@ -130,6 +132,11 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         allow_files();
+        r = nursery_open(executor_run, &agent.nursery);
+        if (r < 0) {
+                log_error("cannot start: %s", strerror(-r));
+                return EXIT_FAILURE;
+        }
         settle_in_memory();
         return agent_run(&agent) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }

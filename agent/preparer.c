@@ -48,8 +48,8 @@ static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events
 }
 
 static int start_preparer(struct agent *agent) {
-        int r = executor_spawn("unhang-prepare", UNHANG_RUNTIME_DIR "/prepare.lock",
-                               &agent->preparer);
+        int r = executor_spawn(&agent->nursery, "unhang-prepare",
+                               UNHANG_RUNTIME_DIR "/prepare.lock", &agent->preparer);
 
         if (r < 0)
                 return r;

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
-#include <linux/prctl.h>
 #include <poll.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include "agent/act/controller.h"
@@ -17,11 +12,6 @@
 #include "agent/act/nvme.h"
 #include "agent/act/prepare.h"
 #include "agent/act/scsi.h"
-#include "agent/base/log.h"
-
-#ifndef PR_SET_IO_FLUSHER
-#define PR_SET_IO_FLUSHER 57
-#endif
 
 enum op {
         OP_ATTACH,
@@ -224,21 +214,6 @@ static void serve(struct process *p, const struct request *request) {
         }
 }
 
-/* What the daemon had set up for itself does not belong here: its sockets, were they open in an
- * executor that hangs, would hide its death from the others. */
-static void become_executor(const char *name, int fd) {
-        sigset_t none;
-
-        (void) close_range(3, (unsigned) fd - 1, 0);
-        (void) close_range((unsigned) fd + 1, ~0U, 0);
-        (void) sigemptyset(&none);
-        (void) sigprocmask(SIG_SETMASK, &none, NULL);
-        (void) prctl(PR_SET_NAME, name);
-        (void) prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
-        /* A fork inherits no memory locks (kernel/fork.c: dup_mmap). */
-        (void) mlockall(MCL_CURRENT | MCL_FUTURE);
-}
-
 /* The lock is held until this process is gone. A daemon that went away meanwhile is noticed. */
 static void wait_for_lock(const char *path, int daemon) {
         struct pollfd p = { .fd = daemon };
@@ -305,7 +280,7 @@ static int take_over(struct process *p, const char *lock_path) {
         return r;
 }
 
-_Noreturn static void run(const char *name, const char *lock_path, int fd) {
+void executor_run(const char *name, const char *lock_path, int fd) {
         struct process p = {
                 .daemon = fd,
                 .controllers = UNDO_NONE,
@@ -316,8 +291,7 @@ _Noreturn static void run(const char *name, const char *lock_path, int fd) {
 
         for (size_t i = 0; i < ELEMENTSOF(p.slots); i++)
                 scsi_close(&p.slots[i].scsi);
-        log_close();
-        become_executor(name, fd);
+        nursery_settle(name, fd);
         if (lock_path) {
                 wait_for_lock(lock_path, fd);
                 r = take_over(&p, lock_path);
@@ -336,27 +310,33 @@ _Noreturn static void run(const char *name, const char *lock_path, int fd) {
 
 /* ---- the daemon's end ---- */
 
-int executor_spawn(const char *name, const char *lock_path, struct executor *ret) {
-        _cleanup_close_ int ours = -EBADF, theirs = -EBADF;
+int executor_connect(struct executor *ret) {
         int pair[2], queue = QUEUE_SIZE;
-        pid_t pid;
 
-        assert(name && ret);
+        assert(ret);
 
         if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
                 return -errno;
-        ours = pair[0];
-        theirs = pair[1];
         /* Without CAP_NET_ADMIN the queue stays as long as it is by default. */
-        (void) setsockopt(ours, SOL_SOCKET, SO_SNDBUFFORCE, &queue, sizeof(queue));
+        (void) setsockopt(pair[0], SOL_SOCKET, SO_SNDBUFFORCE, &queue, sizeof(queue));
+        *ret = (struct executor) { .fd = pair[0] };
+        return pair[1];
+}
 
-        pid = fork();
-        if (pid < 0)
-                return -errno;
-        if (pid == 0)
-                run(name, lock_path, theirs);
-        *ret = (struct executor) { .pid = pid, .fd = take_fd(&ours) };
-        return 0;
+int executor_spawn(struct nursery *nursery, const char *name, const char *lock_path,
+                   struct executor *ret) {
+        _cleanup_close_ int theirs = -EBADF;
+        int r;
+
+        assert(nursery && name && ret);
+
+        theirs = executor_connect(ret);
+        if (theirs < 0)
+                return theirs;
+        r = nursery_fork(nursery, name, lock_path, theirs);
+        if (r < 0)
+                executor_release(ret);
+        return r;
 }
 
 void executor_release(struct executor *executor) {

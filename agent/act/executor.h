@@ -7,8 +7,8 @@
  * as soon as the kernel lets it. */
 
 #include <stdint.h>
-#include <sys/types.h>
 
+#include "agent/act/nursery.h"
 #include "agent/base/macro.h"
 #include "include/disk.h"
 #include "include/mount-entry.h"
@@ -21,7 +21,6 @@
 #define EXECUTOR_SLOTS 1024
 
 struct executor {
-        pid_t pid;
         int fd;          /* readable when a reply has come, or the process is gone */
         bool ready;      /* it holds its lock */
         enum step step;  /* under way; STEP_NONE: it is free */
@@ -56,18 +55,23 @@ struct executor_report {
         };
 };
 
-/* Forks an executor called NAME. With LOCK_PATH, which ends with ".lock", it first waits, itself,
- * until it has the lock on that file, which an executor of an earlier daemon holds as long as it
- * lives: so there are never two in one place. It then puts back what executors that are gone have
- * left changed (act/undo.h). DOMAIN.lock is for the domain's executor and DOMAIN.rescue.lock for
- * its second one; without a lock it may not change a controller. 0, or a negative errno. */
-int executor_spawn(const char *name, const char *lock_path, struct executor *ret);
+/* Has an executor called NAME forked, by a nursery for executor_run(). With LOCK_PATH, which ends
+ * with ".lock", it first waits, itself, until it has the lock on that file, which an executor of an
+ * earlier daemon holds as long as it lives: so there are never two in one place. It then puts back
+ * what executors that are gone have left changed (act/undo.h). DOMAIN.lock is for the domain's
+ * executor and DOMAIN.rescue.lock for its second one; without a lock it may not change a
+ * controller. 0, or a negative errno, as nursery_fork() has them: then its fd is closed. */
+int executor_spawn(struct nursery *nursery, const char *name, const char *lock_path,
+                   struct executor *ret);
+/* Its parts: the process, and the daemon's end, which returns the other one or a negative errno. */
+void executor_run(const char *name, const char *lock_path, int fd);
+int executor_connect(struct executor *ret);
 
 /* Closes the daemon's end: a free executor ends at once, one that hangs when it returns. */
 void executor_release(struct executor *executor);
 
 /* Asks it to open the disk in a slot (NEWS_ATTACHED follows), or to close it. 0, or a negative
- * errno: -EAGAIN when its queue is full. */
+ * errno: -EAGAIN: its queue is full. */
 int executor_attach(struct executor *executor, unsigned slot, const struct disk_nodes *nodes);
 int executor_detach(struct executor *executor, unsigned slot);
 

@@ -47,26 +47,36 @@ static void expect(struct executor *e, enum executor_news news, enum step step, 
         assert_int_equal(report.error, error);
 }
 
-/* cmocka catches what kills a process, and would go on with the tests in the executor. */
-static int spawn_uncaught(const char *lock, struct executor *ret) {
-        static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS };
-        struct sigaction saved[ELEMENTSOF(signals)], none = { .sa_handler = SIG_DFL };
-        int r;
+/* The process behind each file descriptor. */
+static pid_t pids[512];
 
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                (void) sigaction(signals[i], &none, saved + i);
-        r = executor_spawn("unhang-test", lock, ret);
-        for (size_t i = 0; i < ELEMENTSOF(signals); i++)
-                (void) sigaction(signals[i], saved + i, NULL);
-        return r;
+static pid_t pid_of(const struct executor *e) {
+        assert_in_range(e->fd, 0, ELEMENTSOF(pids) - 1);
+        return pids[e->fd];
 }
 
+/* cmocka catches what kills a process, and would go on with the tests in the executor. */
+static pid_t fork_uncaught(void) {
+        static const int signals[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS };
+        pid_t pid = fork();
+
+        for (size_t i = 0; pid == 0 && i < ELEMENTSOF(signals); i++)
+                (void) signal(signals[i], SIG_DFL);
+        return pid;
+}
+
+/* As the nursery does, but as a child of the test. */
 static struct executor spawn(const char *lock) {
         struct executor e;
+        int theirs = executor_connect(&e);
+        pid_t pid = fork_uncaught();
 
-        assert_int_equal(spawn_uncaught(lock, &e), 0);
-        assert_false(e.ready);
-        assert_int_equal(e.step, STEP_NONE);
+        assert_true(theirs >= 0 && pid >= 0);
+        if (pid == 0)
+                executor_run("unhang-test", lock, theirs);
+        (void) close(theirs);
+        assert_in_range(e.fd, 0, ELEMENTSOF(pids) - 1);
+        pids[e.fd] = pid;
         return e;
 }
 
@@ -89,11 +99,12 @@ static int status_of(pid_t pid) {
 }
 
 static void end(struct executor *e) {
+        pid_t pid = pid_of(e);
         int status;
 
         executor_release(e);
         assert_int_equal(e->fd, -EBADF);
-        status = status_of(e->pid);
+        status = status_of(pid);
         assert_true(WIFEXITED(status));
         assert_int_equal(WEXITSTATUS(status), EXIT_SUCCESS);
 }
@@ -293,13 +304,15 @@ static void test_left_by_the_dead(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
         const char *shared = temp_path(&dir, "max_retries"), *own = temp_path(&dir, "own");
         struct executor hangs = spawn_ready(temp_path(&dir, "nvme9.lock")), e;
+        pid_t pid;
 
         write_text(shared, "5\n");
         write_text(own, "7\n");
         change(&dir, shared, "nvme8");
         change(&dir, shared, "nvme9");
         change(&dir, own, "nvme0.rescue");
-        assert_int_equal(kill(hangs.pid, SIGSTOP), 0);
+        pid = pid_of(&hangs);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
         executor_release(&hangs);
 
         e = spawn_ready(temp_path(&dir, "nvme0.rescue.lock"));
@@ -307,8 +320,8 @@ static void test_left_by_the_dead(void **state) {
         assert_content(own, "7\n");
         end(&e);
 
-        assert_int_equal(kill(hangs.pid, SIGCONT), 0);
-        (void) status_of(hangs.pid);
+        assert_int_equal(kill(pid, SIGCONT), 0);
+        (void) status_of(pid);
         e = spawn_ready(temp_path(&dir, "prepare.lock"));
         assert_content(shared, "5\n");
         end(&e);
@@ -428,13 +441,13 @@ static void test_hanging_step(void **state) {
 
         assert_int_equal(executor_attach(&e, 0, &nodes), 0);
         expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
-        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        assert_int_equal(kill(pid_of(&e), SIGSTOP), 0);
         assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), 0);
         assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), -EBUSY);
         assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 1, NULL), -EBUSY);
         assert_false(has_report(&e, 200));
         assert_int_equal(e.step, STEP_LUN_RESET);
-        assert_int_equal(kill(e.pid, SIGCONT), 0);
+        assert_int_equal(kill(pid_of(&e), SIGCONT), 0);
         expect(&e, NEWS_RETURNED, STEP_LUN_RESET, 0, -ENOTTY);
         assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_OFFLINE, 0, -ENOTTY);
@@ -444,10 +457,11 @@ static void test_hanging_step(void **state) {
 static void test_death(void **state) {
         struct disk_nodes nodes = {};
         struct executor e = spawn_ready(NULL);
+        pid_t pid = pid_of(&e);
 
-        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
         assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), 0);
-        assert_int_equal(kill(e.pid, SIGKILL), 0);
+        assert_int_equal(kill(pid, SIGKILL), 0);
         expect(&e, NEWS_DEAD, STEP_OFFLINE, 5, -EPIPE);
         assert_int_equal(e.fd, -EBADF);
         assert_false(e.ready);
@@ -455,15 +469,15 @@ static void test_death(void **state) {
         assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), -EBUSY);
         assert_int_equal(executor_attach(&e, 5, &nodes), -EBADF);
         assert_int_equal(executor_detach(&e, 5), -EBADF);
-        (void) status_of(e.pid);
+        (void) status_of(pid);
 }
 
 /* Its death is not yet read, but a step is wanted. */
 static void test_death_not_yet_known(void **state) {
         struct executor e = spawn_ready(NULL);
 
-        assert_int_equal(kill(e.pid, SIGKILL), 0);
-        (void) status_of(e.pid);
+        assert_int_equal(kill(pid_of(&e), SIGKILL), 0);
+        (void) status_of(pid_of(&e));
         assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EPIPE);
         assert_int_equal(e.step, STEP_NONE);
         expect(&e, NEWS_DEAD, STEP_NONE, 0, -EPIPE);
@@ -495,6 +509,7 @@ static void test_process(void **state) {
         int leaked[40], files = 0;
         char text[8192], *locked;
         sigset_t mask, before;
+        pid_t pid;
         DIR *fds;
 
         /* Without O_CLOEXEC, as a library may; below and above the socket to come. */
@@ -503,13 +518,14 @@ static void test_process(void **state) {
         (void) sigfillset(&mask);
         assert_int_equal(sigprocmask(SIG_SETMASK, &mask, &before), 0);
         e = spawn_ready(temp_path(&dir, "lock"));
+        pid = pid_of(&e);
         assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
         for (size_t i = 0; i < ELEMENTSOF(leaked); i++)
                 (void) close(leaked[i]);
 
-        read_proc(e.pid, "comm", text, sizeof(text));
+        read_proc(pid, "comm", text, sizeof(text));
         assert_string_equal(text, "unhang-test\n");
-        (void) snprintf(text, sizeof(text), "/proc/%d/fd", (int) e.pid);
+        (void) snprintf(text, sizeof(text), "/proc/%d/fd", (int) pid);
         fds = opendir(text);
         assert_non_null(fds);
         for (struct dirent *d; (d = readdir(fds));)
@@ -518,7 +534,7 @@ static void test_process(void **state) {
         /* Standard input, output, error, the socket, the lock, the two tables. */
         assert_int_equal(files, 7);
 
-        read_proc(e.pid, "status", text, sizeof(text));
+        read_proc(pid, "status", text, sizeof(text));
         assert_non_null(strstr(text, "\nSigBlk:\t0000000000000000\n"));
         locked = strstr(text, "\nVmLck:");
         assert_non_null(locked);
@@ -529,8 +545,8 @@ static void test_process(void **state) {
         else
                 assert_true(strtoul(locked + strlen("\nVmLck:"), NULL, 10) > 0);
 
-        assert_int_equal(kill(e.pid, SIGTERM), 0);
-        assert_true(WIFSIGNALED(status_of(e.pid)));
+        assert_int_equal(kill(pid, SIGTERM), 0);
+        assert_true(WIFSIGNALED(status_of(pid)));
         executor_release(&e);
         end(&other); /* it does not see the end of its own socket in another's hands */
 }
@@ -541,21 +557,22 @@ static void test_lock(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
         const char *lock = temp_path(&dir, "lock");
         struct executor first = spawn_ready(lock), second, third;
+        pid_t pid = pid_of(&first);
 
         second = spawn(lock);
         assert_false(has_report(&second, 500));
         assert_int_equal(executor_begin(&second, STEP_LUN_RESET, 0, NULL), -EBUSY);
 
         /* The first one's daemon goes, but it hangs: the second goes on waiting. */
-        assert_int_equal(kill(first.pid, SIGSTOP), 0);
+        assert_int_equal(kill(pid, SIGSTOP), 0);
         executor_release(&first);
         assert_false(has_report(&second, 500));
         third = spawn_ready(NULL); /* another domain is not kept */
         end(&third);
 
-        assert_int_equal(kill(first.pid, SIGCONT), 0);
+        assert_int_equal(kill(pid, SIGCONT), 0);
         expect(&second, NEWS_READY, STEP_NONE, 0, 0);
-        assert_true(WIFEXITED(status_of(first.pid)));
+        assert_true(WIFEXITED(status_of(pid)));
         end(&second);
 }
 
@@ -564,9 +581,9 @@ static void test_lock_of_the_killed(void **state) {
         const char *lock = temp_path(&dir, "lock");
         struct executor first = spawn_ready(lock), second = spawn(lock);
 
-        assert_int_equal(kill(first.pid, SIGKILL), 0);
+        assert_int_equal(kill(pid_of(&first), SIGKILL), 0);
         expect(&second, NEWS_READY, STEP_NONE, 0, 0);
-        (void) status_of(first.pid);
+        (void) status_of(pid_of(&first));
         executor_release(&first);
         end(&second);
 }
@@ -579,15 +596,16 @@ static void test_released_while_it_waits(void **state) {
 
         assert_false(has_report(&second, 200));
         end(&second);
-        assert_true(lives(first.pid));
+        assert_true(lives(pid_of(&first)));
         end(&first);
 }
 
 static void test_lock_that_cannot_be(void **state) {
         struct executor e = spawn("/nonexistent/lock");
+        pid_t pid = pid_of(&e);
 
         expect(&e, NEWS_DEAD, STEP_NONE, 0, -EPIPE);
-        assert_int_not_equal(status_of(e.pid), 0);
+        assert_int_not_equal(status_of(pid), 0);
 }
 
 static void test_many_attaches_before_it_is_ready(void **state) {
@@ -620,7 +638,7 @@ static void test_full_queue(void **state) {
         struct executor e = spawn_ready(NULL);
         int r = 0;
 
-        assert_int_equal(kill(e.pid, SIGSTOP), 0);
+        assert_int_equal(kill(pid_of(&e), SIGSTOP), 0);
         (void) alarm(PATIENCE);
         for (int i = 0; r == 0 && i < 1000000; i++)
                 r = executor_attach(&e, 0, &nodes);
@@ -628,8 +646,8 @@ static void test_full_queue(void **state) {
         assert_int_equal(r, -EAGAIN);
         assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EAGAIN);
         assert_int_equal(e.step, STEP_NONE);
-        assert_int_equal(kill(e.pid, SIGKILL), 0);
-        (void) status_of(e.pid);
+        assert_int_equal(kill(pid_of(&e), SIGKILL), 0);
+        (void) status_of(pid_of(&e));
         executor_release(&e);
 }
 
@@ -648,11 +666,11 @@ static void test_daemon_is_killed(void **state) {
         daemon = fork();
         assert_true(daemon >= 0);
         if (daemon == 0) {
-                struct executor e;
+                struct executor e = spawn(lock);
 
-                if (spawn_uncaught(lock, &e) < 0 ||
-                    !has_report(&e, PATIENCE_MSEC) ||
-                    write(channel[1], &e.pid, sizeof(e.pid)) != sizeof(e.pid))
+                executor = pid_of(&e);
+                if (!has_report(&e, PATIENCE_MSEC) ||
+                    write(channel[1], &executor, sizeof(executor)) != sizeof(executor))
                         _exit(EXIT_FAILURE);
                 for (;;)
                         (void) pause();

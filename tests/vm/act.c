@@ -22,6 +22,7 @@
 #define POSTS_MAX (2 + DISKS_MAX)
 
 static struct {
+        struct nursery nursery;
         struct executor executors[POSTS_MAX];
         double begun[POSTS_MAX];
         struct disk_nodes nodes[DISKS_MAX];
@@ -87,7 +88,7 @@ static void obey(const char *line) {
 }
 
 static void spawn(unsigned post, const char *lock) {
-        check(executor_spawn("act", lock, act.executors + post), "spawn");
+        check(executor_spawn(&act.nursery, "act", lock, act.executors + post), "spawn");
         for (unsigned slot = 0; slot < act.n; slot++)
                 if (post < 2)
                         check(executor_attach(act.executors + post, slot, act.nodes + slot),
@@ -108,6 +109,7 @@ static void set_up(int argc, char **argv) {
         act.facts.io_timeout = USEC_INFINITY;
         if (id.kind == DISK_NVME)
                 check(nvme_facts_read("/sys", act.nodes, &act.facts), "facts");
+        check(nursery_open(executor_run, &act.nursery), "nursery");
         (void) mkdir(DIRECTORY, 0700);
         (void) snprintf(path, sizeof(path), DIRECTORY "/%s.lock", id.domain);
         spawn(PLACE_DOMAIN, path);
