@@ -62,9 +62,11 @@ static int start_preparer(struct agent *agent) {
 #define TIMEOUTS_PER_AGE 6
 #define AGE_MARGIN USEC_PER_MINUTE
 
-/* Where the driver ends no request by its timeout, and a longer one harms nothing. */
+/* Where the driver ends no request by its timeout, and a longer one harms nothing: but for that of
+ * StallSec=, as without debugfs it is by the timeout alone that a stuck request is seen. */
 static usec_t needed_timeout(struct disk *disk) {
-        usec_t needed = (disk->policy.stall + AGE_MARGIN) / TIMEOUTS_PER_AGE;
+        const usec_t stall = disk->policy.stall;
+        usec_t needed = MIN(stall, (stall + AGE_MARGIN) / TIMEOUTS_PER_AGE);
         struct sample sample;
 
         if (disk->policy.scsi_timeout > 0)

@@ -62,7 +62,9 @@ def accelerator():
     if wanted == 'kvm':
         return ['-accel', 'kvm', '-cpu', 'host']
     if wanted == 'tcg':
-        return ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64']
+        # With rdrand the kernel's random numbers are ready at boot. Without, it changes its own code
+        # once they are, and one processor can be emulated in the midst of another's change.
+        return ['-accel', 'tcg,thread=multi', '-cpu', 'qemu64,+rdrand']
     raise ValueError(f'UNHANG_ACCEL must be kvm or tcg, not {wanted}')
 
 
