@@ -7,6 +7,7 @@
 #include "agent/base/log.h"
 #include "agent/choose.h"
 #include "agent/conf/check.h"
+#include "agent/decide/plan.h"
 #include "agent/incident.h"
 #include "agent/report/bus-answer.h"
 
@@ -124,18 +125,35 @@ static usec_t read_timeout(const struct disk *disk) {
         return strtoull(text, NULL, 10) * USEC_PER_SEC;
 }
 
+/* The kernel has another one to start after a panic, or boots by itself (kernel/panic.c: panic,
+ * kernel/ksysfs.c: kexec_crash_loaded). */
+static bool panic_ends(void) {
+        char text[32];
+
+        if (read_attribute_at(-EBADF, "/sys/kernel/kexec_crash_loaded", text, sizeof(text)) > 0 &&
+            strcmp(text, "1") == 0)
+                return true;
+        return read_attribute_at(-EBADF, "/proc/sys/kernel/panic", text, sizeof(text)) > 0 &&
+               strcmp(text, "0") != 0;
+}
+
 void choose_describe(const struct disk *disk, struct bus_status *status) {
         const char *notes[CONF_NOTES_MAX];
         struct conf_notes checked;
         struct conf_choice choice;
         struct conf_told told;
+        const struct conf_circumstances here = {
+                .timeout = read_timeout(disk),
+                .rearms = disk->counters.rearms,
+                .rungs = plan_rungs(disk->id.driver),
+                .panic_ends = panic_ends(),
+        };
 
         assert(disk && status);
 
         choose(disk, NULL, &choice);
         conf_choice_tell(disk->agent->conf, &choice, &told);
-        conf_check_disk(&choice.policy, &disk->id, read_timeout(disk), disk->counters.rearms,
-                        &checked);
+        conf_check_disk(&choice.policy, &disk->id, &here, &checked);
         for (size_t i = 0; i < checked.n; i++)
                 notes[i] = checked.texts[i];
         told.report.notes = notes;

@@ -112,7 +112,7 @@ static void help(void) {
                      "Options:\n"
                      "  -h --help         Show this text\n"
                      "     --version      Show the version\n"
-                     "     --json         write JSON: not for reset, suppress, record, simulate\n"
+                     "     --json         status, show, blast-radius, holders: write JSON\n"
                      "     --rung=RUNG    reset: this one, such as lun-reset; see: unhang show\n"
                      "     --force=GUARD[,GUARD...]\n"
                      "                    reset: although this is in the way: symptom, policy,\n"

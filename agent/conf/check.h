@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "include/disk.h"
 #include "include/policy.h"
@@ -17,7 +18,14 @@ struct conf_notes {
         size_t n;
 };
 
-/* TIMEOUT: of a request, 0 if it is not known; REARMS: when it has run out the driver starts it
- * again, and the kernel recovers nothing by itself. */
-void conf_check_disk(const struct policy *policy, const struct disk_id *id, usec_t timeout,
-                     bool rearms, struct conf_notes *ret);
+/* What a policy meets. */
+struct conf_circumstances {
+        usec_t timeout;  /* of a request; 0: it is not known */
+        bool rearms;     /* when it has run out the driver starts it again, and the kernel recovers
+                          * nothing by itself */
+        uint32_t rungs;  /* what the driver can do: BIT(enum policy_rung) */
+        bool panic_ends; /* a crash kernel is loaded, or the kernel boots after a panic */
+};
+
+void conf_check_disk(const struct policy *policy, const struct disk_id *id,
+                     const struct conf_circumstances *here, struct conf_notes *ret);

@@ -37,6 +37,16 @@ static bool may(const struct policy *policy, const struct driver *driver, enum s
         return false;
 }
 
+uint32_t plan_rungs(const char *driver) {
+        const struct driver *row = driver_find(driver);
+        uint32_t rungs = 0;
+
+        for (unsigned rung = 0; row && rung < _RUNG_MAX; rung++)
+                if (row->steps & BIT(steps_of_rungs[rung]))
+                        rungs |= BIT(rung);
+        return rungs;
+}
+
 static void add_cure(struct plan *plan, const struct policy *policy, const struct driver *driver,
                      enum step step) {
         if (may(policy, driver, step) && plan->n_cures < PLAN_CURES_MAX)

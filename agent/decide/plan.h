@@ -14,6 +14,9 @@
 void plan_make(const struct disk_id *disk, const struct policy *policy,
                const struct nvme_facts *facts, struct plan *ret);
 
+/* The rungs that this driver can take on a disk: BIT(enum policy_rung); 0 if it is not known. */
+uint32_t plan_rungs(const char *driver);
+
 /* Whether there is anything that could be done. */
 bool plan_is_empty(const struct plan *plan);
 

@@ -147,8 +147,67 @@ static size_t notes(enum disk_kind kind, usec_t stall, usec_t timeout, bool rear
         conf_defaults(&policy);
         policy.stall = stall * USEC_PER_SEC;
         policy.act = act;
-        conf_check_disk(&policy, &id, timeout * USEC_PER_SEC, rearms, ret);
+        conf_check_disk(&policy, &id,
+                        &(const struct conf_circumstances) {
+                                .timeout = timeout * USEC_PER_SEC,
+                                .rearms = rearms,
+                        },
+                        ret);
         return ret->n;
+}
+
+#define LIST(a, b) ((a) + 1U + ((b) + 1U) * 16)
+
+static const char *note_on_rungs(enum disk_kind kind, uint64_t rungs, uint32_t can,
+                                 struct conf_notes *ret) {
+        struct disk_id id = { .kind = kind, .driver = "hv_storvsc" };
+        struct policy policy;
+
+        conf_defaults(&policy);
+        policy.stall = USEC_PER_HOUR;
+        if (rungs != UINT64_MAX)
+                policy.rungs = rungs;
+        conf_check_disk(&policy, &id, &(const struct conf_circumstances) { .rungs = can }, ret);
+        return ret->n > 0 ? ret->texts[0] : "";
+}
+
+static void test_rungs_that_a_driver_lacks(void **state) {
+        const uint64_t resets = LIST(RUNG_LUN_RESET, RUNG_HOST_RESET);
+        const uint64_t mixed = LIST(RUNG_HOST_RESET, RUNG_CONTROLLER_FAIL);
+        struct conf_notes n;
+
+        assert_string_equal(note_on_rungs(DISK_SCSI, resets, BIT(RUNG_HOST_RESET), &n),
+                            "Rungs=: hv_storvsc knows no lun-reset; left out");
+        assert_string_equal(note_on_rungs(DISK_SCSI, resets, BIT(RUNG_OFFLINE), &n),
+                            "Rungs= has none that can be taken on a disk of hv_storvsc: when it "
+                            "hangs, nothing is done");
+        /* One file is for all kinds of disks, and the default for all drivers. */
+        assert_string_equal(note_on_rungs(DISK_SCSI, mixed, BIT(RUNG_HOST_RESET), &n), "");
+        assert_string_equal(note_on_rungs(DISK_NVME, mixed, BIT(RUNG_CONTROLLER_FAIL), &n), "");
+        assert_string_equal(note_on_rungs(DISK_SCSI, UINT64_MAX, BIT(RUNG_HOST_RESET), &n), "");
+        /* To what nothing can be done, nothing was to be done, and that is told elsewhere. */
+        assert_string_equal(note_on_rungs(DISK_SCSI, 0, BIT(RUNG_HOST_RESET), &n), "");
+        assert_string_equal(note_on_rungs(DISK_QUEUE, resets, 0, &n), "");
+}
+
+static void test_fence_without_an_end(void **state) {
+        struct disk_id id = { .kind = DISK_QUEUE, .driver = "virtio_blk" };
+        struct conf_circumstances here = {};
+        struct policy policy;
+        struct conf_notes n;
+
+        conf_defaults(&policy);
+        policy.fence = FENCE_PANIC;
+        conf_check_disk(&policy, &id, &here, &n);
+        assert_int_equal(n.n, 1);
+        assert_non_null(strstr(n.texts[0], "Fence=panic: no crash kernel"));
+        here.panic_ends = true;
+        conf_check_disk(&policy, &id, &here, &n);
+        assert_int_equal(n.n, 0);
+        here.panic_ends = false;
+        policy.fence = FENCE_REBOOT;
+        conf_check_disk(&policy, &id, &here, &n);
+        assert_int_equal(n.n, 0);
 }
 
 static void test_notes(void **state) {
@@ -177,6 +236,8 @@ int main(void) {
                 cmocka_unit_test(test_facts),
                 cmocka_unit_test(test_help),
                 cmocka_unit_test(test_notes),
+                cmocka_unit_test(test_rungs_that_a_driver_lacks),
+                cmocka_unit_test(test_fence_without_an_end),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -274,6 +274,15 @@ static void test_table(_unused_ void **state) {
         assert_false(step_is_cure(STEP_PROBE) || step_is_fail(STEP_CONTROLLER_RESCAN));
 }
 
+static void test_rungs(_unused_ void **state) {
+        assert_int_equal(plan_rungs("hv_storvsc"), BIT(RUNG_HOST_RESET));
+        assert_int_equal(plan_rungs("virtio_scsi"), BIT(RUNG_LUN_RESET) | BIT(RUNG_OFFLINE));
+        assert_int_equal(plan_rungs("nvme"),
+                         BIT(RUNG_CONTROLLER_RESET) | BIT(RUNG_CONTROLLER_FAIL));
+        assert_int_equal(plan_rungs("virtio_blk"), 0);
+        assert_int_equal(plan_rungs("nobody's"), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_driver),
@@ -283,6 +292,7 @@ int main(void) {
                 cmocka_unit_test(test_policy),
                 cmocka_unit_test(test_cures),
                 cmocka_unit_test(test_table),
+                cmocka_unit_test(test_rungs),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

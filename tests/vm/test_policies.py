@@ -24,6 +24,7 @@ def case():
         agent.start(SLOW)
         agent.wait_for_line(f'{site.sick.name} .*guarded: .*policy default', 30)
         by_rule(site, agent)
+        what_does_not_go_well(site)
         mistakes_in_a_rule(site, agent)
         hot_plug(site, agent)
         files(site, agent)
@@ -103,6 +104,23 @@ def by_rule(site, agent):
     rule(site, disk, [])
     wait_until(lambda: site.guest.get(site.guest.bg(f'unhang policy {disk.name}')).status == 0, 20,
                'it is guarded again')
+
+
+def what_does_not_go_well(site):
+    step('values that are allowed, and do not go well with the disk or the machine')
+    disk = site.sick
+    rule(site, disk, ['ENV{UNHANG_RUNGS}="lun-reset bus-reset", ENV{UNHANG_FENCE}="panic"'])
+    wait_for_value(site, disk, 'Fence', 'panic')
+    site.guest.sh('sysctl -q kernel.panic=0')
+    output = site.guest.sh(f'unhang policy {disk.name}', 60)
+    step(output)
+    assert '! Rungs=: virtio_scsi knows no bus-reset; left out' in output, output
+    assert '! Fence=panic: no crash kernel is loaded' in output, output
+    site.guest.sh('sysctl -q kernel.panic=10')
+    output = site.guest.sh(f'unhang policy {disk.name}', 60)
+    assert 'Fence=panic: no crash kernel' not in output, output
+    rule(site, disk, [])
+    wait_for_value(site, disk, 'Fence', 'none')
 
 
 def mistakes_in_a_rule(site, agent):
