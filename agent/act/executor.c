@@ -145,7 +145,7 @@ static void detach(struct slot *slot) {
 static int attach(struct process *p, struct slot *slot, const struct disk_nodes *nodes) {
         detach(slot);
         if (nodes->kind != DISK_NVME)
-                return scsi_open(nodes, &slot->scsi);
+                return scsi_open(nodes, &door_kernel, &slot->scsi);
         if (p->name[0] == '\0')
                 return namespace_open(nodes, &slot->namespace);
         return controller_open(nodes, &p->controllers, p->name, &slot->controller);

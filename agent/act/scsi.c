@@ -3,17 +3,14 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include <scsi/sg_cmds_extra.h>
 #include <scsi/sg_lib.h>
 #include <scsi/sg_pt.h>
 
 #include "agent/act/scsi.h"
-#include "agent/base/file-util.h"
 
 /* scsi/scsi_ioctl.h of the kernel; glibc's scsi/sg.h lacks NO_ESCALATE. */
-#define SG_SCSI_RESET 0x2284
 #define SG_SCSI_RESET_DEVICE 1
 #define SG_SCSI_RESET_BUS 2
 #define SG_SCSI_RESET_HOST 3
@@ -43,12 +40,13 @@ static int open_state(const struct disk_nodes *nodes) {
         return fd < 0 ? -errno : fd;
 }
 
-int scsi_open(const struct disk_nodes *nodes, struct scsi_disk *disk) {
+int scsi_open(const struct disk_nodes *nodes, const struct door *door, struct scsi_disk *disk) {
         int r;
 
-        assert(nodes && disk);
+        assert(nodes && door && disk);
 
         *disk = (struct scsi_disk) {
+                .door = door,
                 .node = open(nodes->reset_node, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY),
                 .state = -EBADF,
                 .scan = -EBADF,
@@ -90,8 +88,21 @@ void scsi_close(struct scsi_disk *disk) {
 static int reset(struct scsi_disk *disk, int kind) {
         assert(disk);
 
-        kind |= SG_SCSI_RESET_NO_ESCALATE;
-        return ioctl(disk->node, SG_SCSI_RESET, &kind) < 0 ? -errno : 0;
+        if (disk->node < 0)
+                return -EBADF;
+        return disk->door->reset(disk->node, kind | SG_SCSI_RESET_NO_ESCALATE) < 0 ? -errno : 0;
+}
+
+static int write_text(const struct scsi_disk *disk, int fd, const char *text) {
+        size_t n = strlen(text);
+        ssize_t r;
+
+        if (fd < 0)
+                return -EBADF;
+        r = disk->door->write(fd, text, n, 0);
+        if (r < 0)
+                return -errno;
+        return (size_t) r == n ? 0 : -EIO;
 }
 
 int scsi_lun_reset(struct scsi_disk *disk) {
@@ -109,20 +120,20 @@ int scsi_bus_reset(struct scsi_disk *disk) {
 int scsi_host_reset(struct scsi_disk *disk) {
         assert(disk);
 
-        return disk->scan >= 0 ? write_attribute(disk->scan, "- - -")
+        return disk->scan >= 0 ? write_text(disk, disk->scan, "- - -")
                                : reset(disk, SG_SCSI_RESET_HOST);
 }
 
 int scsi_set_offline(struct scsi_disk *disk) {
         assert(disk);
 
-        return write_attribute(disk->state, "offline\n"); /* it wants the newline */
+        return write_text(disk, disk->state, "offline\n"); /* it wants the newline */
 }
 
 int scsi_set_running(struct scsi_disk *disk) {
         assert(disk);
 
-        return write_attribute(disk->state, "running\n");
+        return write_text(disk, disk->state, "running\n");
 }
 
 /* 1: a unit attention, ask again. */

@@ -7,12 +7,14 @@
 
 #include <stdint.h>
 
+#include "agent/act/door.h"
 #include "agent/base/macro.h"
 #include "include/disk.h"
 
 struct sg_pt_base;
 
 struct scsi_disk {
+        const struct door *door;
         int node;              /* O_RDONLY | O_NONBLOCK: resets even an offline disk */
         int state;             /* device/state, for writing */
         int scan;              /* libata: the host's scan file, for writing; else -EBADF */
@@ -23,7 +25,8 @@ struct scsi_disk {
 
 /* Opens what the acts need. 0, or a negative errno; *disk is then closed again. scsi_close() may be
  * called on an all-zero, failed or closed one. */
-int scsi_open(const struct disk_nodes *nodes, struct scsi_disk *disk) _must_check_;
+int scsi_open(const struct disk_nodes *nodes, const struct door *door,
+              struct scsi_disk *disk) _must_check_;
 void scsi_close(struct scsi_disk *disk);
 
 /* A reset of the LUN, and never of anything wider: NO_ESCALATE. 0; -EAGAIN while the kernel is

@@ -8,8 +8,6 @@
 #include "agent/act/undo.h"
 #include "agent/base/file-util.h"
 
-const struct door door_kernel = { .read = pread, .write = pwrite };
-
 /* The table has a line of this size for each value and holder; one that begins with a newline is
  * free. */
 #define LINE_SIZE 512

@@ -22,11 +22,12 @@ SOURCES = ["agent/detect/detector.c", "agent/detect/stall.c", "agent/detect/wind
            "agent/watch.c", "agent/decide/drivers.c", "agent/decide/event.c",
            "agent/decide/guard.c", "agent/decide/ladder.c", "agent/decide/names.c",
            "agent/decide/plan.c",
-           "agent/act/controller.c", "agent/act/prepare.c", "agent/act/undo.c",
+           "agent/act/controller.c", "agent/act/door.c", "agent/act/prepare.c",
+           "agent/act/scsi.c", "agent/act/undo.c",
            "agent/base/file-util.c"]
 DETECTOR = ["window", "detector", "detector-request", "failover", "watch", "detector-random"]
 LADDER = ["guard", "plan", "ladder", "ladder-fail", "ladder-rungs", "watch", "ladder-all"]
-ACT = ["controller", "undo", "prepare"]
+ACT = ["controller", "undo", "prepare", "scsi"]
 ALL = list(dict.fromkeys(DETECTOR + LADDER + ACT))
 TRACES = "400"  # of each property: what needs more luck than that needs a test of its own
 SECONDS = 60    # a test that takes longer hangs, which is a failure
@@ -64,7 +65,7 @@ class Bench:
         objects = [by if s == replaced else self.object(s) for s in SOURCES]
         program = os.path.join(work, test)
         subprocess.run([*self.compiler, self.object(f"tests/unit/test-{test}.c"), *objects,
-                        "-lcmocka", "-o", program], check=True)
+                        "-lcmocka", "-lsgutils2", "-o", program], check=True)
         try:
             run = subprocess.run([program], env={**os.environ, "UNHANG_TRACES": TRACES},
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ values that are changed for a while. As in planted.py, which takes these in."""
 CONTROLLER = "agent/act/controller.c"
 UNDO = "agent/act/undo.c"
 PREPARE = "agent/act/prepare.c"
+SCSI = "agent/act/scsi.c"
 
 MUTANTS = []
 
@@ -103,3 +104,21 @@ mutant("written-again", PREPARE, "if (before == wanted * scale) {", "if (false) 
        "each start of the daemon freezes every queue once")
 mutant("milliseconds-to-module", PREPARE, "return see_to(c, 1000, dir, name);",
        "return see_to(c, 1, dir, name);", "a module waits a thousand times too long")
+
+# ---- scsi.c ----
+
+mutant("reset-escalates", SCSI, "kind | SG_SCSI_RESET_NO_ESCALATE", "kind",
+       "a LUN reset that is refused goes on to the target, the bus and the host")
+mutant("lun-for-bus", SCSI, "return reset(disk, SG_SCSI_RESET_DEVICE);",
+       "return reset(disk, SG_SCSI_RESET_BUS);", "the whole bus is reset for one LUN")
+mutant("reset-through-nothing", SCSI,
+       "        if (disk->node < 0)\n                return -EBADF;\n        return disk->door",
+       "        return disk->door", "a reset through a file that is closed")
+mutant("state-through-nothing", SCSI,
+       "        if (fd < 0)\n                return -EBADF;\n        r = disk",
+       "        r = disk", "a state is written to a file that is closed")
+mutant("ata-by-ioctl", SCSI, 'return disk->scan >= 0 ? write_text(disk, disk->scan, "- - -")\n'
+       "                               : reset(disk, SG_SCSI_RESET_HOST);",
+       "return reset(disk, SG_SCSI_RESET_HOST);", "a reset that libata does not have is tried")
+mutant("offline-without-newline", SCSI, '"offline\\n"', '"offline"',
+       "the kernel does not understand the state")

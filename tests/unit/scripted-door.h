@@ -2,8 +2,8 @@
 #pragma once
 
 /* A door to files in a temporary directory that writes down what is written through it, in order,
- * as "FILE=TEXT" or "FILE@OFFSET=HEX", and does what a script says: fails, or changes another file
- * as the kernel would. What the script says has to come to pass. */
+ * as "FILE=TEXT", "FILE@OFFSET=HEX" or, for a SCSI reset, "FILE!KIND", and does what a script says:
+ * fails, or changes another file as the kernel would. What the script says has to come to pass. */
 
 #include <inttypes.h>
 
@@ -105,7 +105,27 @@ static inline ssize_t scripted_write(int fd, const void *data, size_t n, off_t o
         return pwrite(fd, data, n, offset);
 }
 
-static const struct door scripted_door = { .read = scripted_read, .write = scripted_write };
+static inline int scripted_reset(int fd, int kind) {
+        size_t used = strlen(script.trace);
+        char name[128];
+        struct reaction *r;
+
+        name_of(fd, name, sizeof(name));
+        (void) snprintf(script.trace + used, sizeof(script.trace) - used, "%s!%#x ", name,
+                        (unsigned) kind);
+        r = react(name, false);
+        if (r && r->error) {
+                errno = r->error;
+                return -1;
+        }
+        return 0;
+}
+
+static const struct door scripted_door = {
+        .read = scripted_read,
+        .write = scripted_write,
+        .reset = scripted_reset,
+};
 
 /* All reactions have to have come to pass, and TRACE is all that was written since. */
 #define assert_trace(expected)                                                                    \
