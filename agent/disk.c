@@ -94,6 +94,15 @@ static bool mounts_may_hang(const struct agent *agent) {
         return false;
 }
 
+/* A disk that cannot be prepared is watched all the same. */
+static void prepare(struct disk *disk, bool leave) {
+        int r = disk->agent->dry_run ? 0 : prepare_disk(disk, leave);
+
+        if (r < 0)
+                log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
+                            strerror(-r));
+}
+
 void disk_refresh_mounts(struct agent *agent) {
         usec_t begun = now_monotonic();
         struct mount_views views;
@@ -117,6 +126,8 @@ void disk_refresh_mounts(struct agent *agent) {
                         (void) choose_again(d, false);
                         if (!d->chosen.prepared)
                                 disk_policy_changed(d);
+                        else if (d->policy.xfs_max_retries != UINT64_MAX && d->mounts.n > 0)
+                                prepare(d, false); /* of a filesystem: maybe one is new */
                 }
         mount_views_clear(&views);
         agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
@@ -186,15 +197,6 @@ static void resume(struct disk *disk, usec_t now) {
                 find_stack(disk);
         disk->suppressed_until = memory.suppressed_until;
         incident_resume(disk, &memory.past, now);
-}
-
-/* A disk that cannot be prepared is watched all the same. */
-static void prepare(struct disk *disk, bool leave) {
-        int r = disk->agent->dry_run ? 0 : prepare_disk(disk, leave);
-
-        if (r < 0)
-                log_warning("%s (%s): cannot be prepared: %s", disk->id.name, disk->id.address,
-                            strerror(-r));
 }
 
 void disk_policy_changed(struct disk *disk) {

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test_nvme.py KERNEL MULTIPATH IO_TIMEOUT: an NVMe controller with two namespaces that hangs.
+"""test_nvme.py KERNEL MULTIPATH IO_TIMEOUT [killed]: an NVMe controller with two namespaces that
+hangs.
 
 One namespace that hangs beside a healthy one, which is left alone; a reset that cures both; a
 controller that is gone, whose filesystems end with EIO and are mounted again when it is back; and one
-that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite.
+that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite. With
+"killed" only that all of unhangd is killed while it fails the controller, and started again.
 """
 
 import json
@@ -31,7 +33,7 @@ SettleSec=5s
 
 
 def case():
-    kernel, multipath, timeout = sys.argv[1:]
+    kernel, multipath, timeout = sys.argv[1:4]
     seconds = DAYS if timeout == 'infinite' else int(timeout)
     with tempfile.TemporaryDirectory(prefix='unhang-nvme.') as folder:
         payload = scenario.make_payload(folder)
@@ -43,6 +45,9 @@ def case():
             site = Site(machine)
             try:
                 print(machine.sh(f'unhang show {site.names()[0]}'))
+                if sys.argv[4:] == ['killed']:
+                    killed_in_the_fail(site)
+                    return
                 if seconds == DAYS:
                     one_of_two(site)
                 if multipath == 'Y' or kernel != '6.1' or seconds != DAYS:
@@ -139,13 +144,33 @@ def hangs_again(site):
     """Each reset works, and it hangs again. There is no way back here: QEMU would carry out what it
     still holds, with memory that the guest has given to somebody else by then."""
     names = site.names()
+    ends(site, names, hang(site))
+
+
+def hang(site):
     for disk in site.disks:
         disk.hang()
     jobs = site.write(*site.disks)
     wait_until(lambda: sum(site.disks[0].inflight()) > 0, 60, 'it hangs')
     site.controller.lose_registers()
     site.controller.keep_losing_registers()
-    ends(site, names, jobs)
+    return jobs
+
+
+def killed_in_the_fail(site):
+    """What is changed for as long as a controller is being failed is put back by the next daemon."""
+    jobs = hang(site)
+    file = f'{PARAMETERS}/max_retries'
+    left = site.machine.sh(f'while read x < {file} && [ "$x" != 0 ]; do :; done; '
+                           f'pkill -9 unhang; sleep 1; cat {file}', 180).strip()
+    assert left == '0', f'it was killed too late: {left}'
+    step('all of unhangd is killed, and nvme_core.max_retries is still 0')
+    site.agent.start(CONFIG)
+    wait_until(lambda: site.read_values() == site.values, 60, 'it is put back')
+    step(f'put back by the next one: {site.read_values().split()}')
+    wait_until(lambda: not site.machine.tasks_in_d(), 180, 'no task is in D')
+    statuses = [site.machine.get(job, 60).status for job in jobs]
+    assert statuses == [1, 1], statuses
 
 
 def ends(site, names, jobs):

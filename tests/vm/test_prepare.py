@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A LUN reset 200 s after the hang: with the timeout that unhangd has set the request is sent again,
+"""What is prepared on a disk: XFS's limit of retries; and the timeout of its commands.
+
+A LUN reset 200 s after the hang: with the timeout that unhangd has set the request is sent again,
 with the kernel's own it is too old for that, and ends with EIO (scsi_lib.c)."""
 
 import time
@@ -9,7 +11,10 @@ import scenario
 from scenario import Agent, Site, step
 
 LIMIT = 200
-CONFIG = f'''[Detect]
+CONFIG = f'''[Prepare]
+XfsMaxRetries=3
+
+[Detect]
 WarnSec=30s
 StallSec={LIMIT}s
 
@@ -22,8 +27,23 @@ def timeout(site, disk):
     return site.guest.sh(f'cat /sys/block/{disk.name}/device/timeout')
 
 
+def xfs_limits(site, agent):
+    """Of a filesystem that is mounted later than its disk appears, as all are; and put back."""
+    disk = site.apart
+    file = f'/sys/fs/xfs/{disk.name}/error/metadata/EIO/max_retries'
+    site.guest.sh(f'modprobe xfs; umount {disk.mountpoint}; '
+                  f'/usr/sbin/mkfs.xfs -f --unsupported /dev/{disk.name}', 60)
+    site.guest.sh(f'mount -t xfs /dev/{disk.name} {disk.mountpoint}')
+    site.guest.wait_for(f'[ $(cat {file}) = 3 ]', 30)
+    step(agent.wait_for_line(f'{disk.name}: XfsMaxRetries=: set; it was -1', 10))
+    site.guest.write('/etc/unhang/unhangd.conf', CONFIG.replace('XfsMaxRetries=3\n', ''))
+    site.guest.sh("kill -HUP $(pidof unhangd | sed 's/.* //')")
+    site.guest.wait_for(f'[ $(cat {file}) = -1 ]', 30)
+    step('XfsMaxRetries= is put back when the policy leaves it')
+
+
 def case():
-    with Site('busybox', udev=True) as site:
+    with Site('busybox', udev=True, tools=True) as site:
         before = timeout(site, site.sick)
         agent = Agent(site.guest)
         agent.start(CONFIG)
@@ -31,6 +51,8 @@ def case():
         step(f'device/timeout: {timeout(site, site.sick)} s')
         site.guest.wait_for(f'[ $(cat /sys/block/{site.sibling.name}/device/timeout) != {before} ]')
         site.guest.sh(f'echo {before} > /sys/block/{site.sibling.name}/device/timeout')
+
+        xfs_limits(site, agent)
 
         jobs = []
         for disk in (site.sick, site.sibling):
