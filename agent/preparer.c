@@ -66,14 +66,11 @@ static int start_preparer(struct agent *agent) {
  * StallSec=, as without debugfs it is by the timeout alone that a stuck request is seen. */
 static usec_t needed_timeout(struct disk *disk) {
         const usec_t stall = disk->policy.stall;
-        usec_t needed = MIN(stall, (stall + AGE_MARGIN) / TIMEOUTS_PER_AGE);
         struct sample sample;
 
-        if (disk->policy.scsi_timeout > 0)
-                return disk->policy.scsi_timeout;
         if (counters_read(&disk->counters, now_monotonic(), false, &sample) < 0)
                 return 0;
-        return sample.timeout > 0 && needed > sample.timeout ? needed : 0;
+        return sample.timeout > 0 ? MIN(stall, (stall + AGE_MARGIN) / TIMEOUTS_PER_AGE) : 0;
 }
 
 static int64_t in_units(usec_t value, usec_t unit) {
@@ -86,11 +83,15 @@ static int64_t scsi_retries(const struct policy *policy) {
         return retries[policy->scsi_max_retries];
 }
 
-static void settings_of(struct disk *disk, int64_t *values) {
+static void settings_of(struct disk *disk, struct prepare_settings *settings) {
         const struct policy *policy = &disk->policy;
+        int64_t *values = settings->values;
 
         values[PREPARE_IOSTATS] = policy->iostats ? 1 : PREPARE_LEAVE;
-        values[PREPARE_SCSI_TIMEOUT] = in_units(needed_timeout(disk), USEC_PER_SEC);
+        settings->scsi_timeout_at_least = policy->scsi_timeout == 0;
+        values[PREPARE_SCSI_TIMEOUT] = in_units(policy->scsi_timeout > 0 ? policy->scsi_timeout
+                                                                         : needed_timeout(disk),
+                                                USEC_PER_SEC);
         values[PREPARE_SCSI_MAX_RETRIES] = scsi_retries(policy);
         values[PREPARE_NVME_IO_TIMEOUT] = in_units(policy->nvme_io_timeout, USEC_PER_MSEC);
         values[PREPARE_NVME_ADMIN_TIMEOUT] = in_units(policy->nvme_admin_timeout, USEC_PER_MSEC);
@@ -109,7 +110,7 @@ int prepare_disk(struct disk *disk, bool leave) {
 
         agent = disk->agent;
         if (!leave)
-                settings_of(disk, settings.values);
+                settings_of(disk, &settings);
         if (agent->preparer.fd < 0) {
                 r = start_preparer(agent);
                 if (r < 0)

@@ -3,6 +3,7 @@
 
 /* What is set on a disk while it is healthy, since after the hang it is too late. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum prepare_setting {
@@ -21,4 +22,5 @@ enum prepare_setting {
 
 struct prepare_settings {
         int64_t values[_PREPARE_SETTING_MAX];
+        bool scsi_timeout_at_least; /* one that is longer by itself is left as it is */
 };

@@ -19,6 +19,7 @@
 struct context {
         const struct disk_nodes *nodes;
         const struct undo *undo;
+        bool timeout_at_least;
         char holder[UNDO_HOLDER_MAX];
         int64_t wanted; /* of the setting at hand */
         int64_t before;
@@ -163,8 +164,34 @@ static int iostats(struct context *c) {
         return see_to_queue(c, "iostats");
 }
 
+/* What the disk would have without us counts, not what an earlier call has set. */
+static int is_long_enough(struct context *c, const char *path) {
+        _cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
+        struct undo_value value = { .path = path, .fd = fd };
+        int64_t now;
+        int r;
+
+        if (fd < 0)
+                return errno == ENOENT ? 1 : -errno;
+        r = read_before(fd, 1, &now);
+        if (r < 0 || now == c->wanted)
+                return r;
+        if ((r = undo_put_back(c->undo, c->holder, &value)) < 0 ||
+            (r = read_before(fd, 1, &now)) < 0)
+                return r;
+        return now >= c->wanted;
+}
+
 static int scsi_timeout(struct context *c) {
-        return is_scsi(c) ? see_to(c, 1, c->nodes->device_dir, "timeout") : 0;
+        char path[FILE_MAX];
+        int r = 0;
+
+        if (!is_scsi(c))
+                return 0;
+        (void) snprintf(path, sizeof(path), "%s/timeout", c->nodes->device_dir);
+        if (c->timeout_at_least && c->wanted != PREPARE_LEAVE)
+                r = is_long_enough(c, path);
+        return r != 0 ? MIN(r, 0) : see_to_path(c, path, 1);
 }
 
 static int scsi_max_retries(struct context *c) {
@@ -241,7 +268,11 @@ static int (*const settings_table[_PREPARE_SETTING_MAX])(struct context *c) = {
 int prepare(const struct disk_nodes *nodes, const struct prepare_settings *settings,
             const struct undo *undo, struct prepare_settings *ret_before,
             enum prepare_setting *ret_failed) {
-        struct context c = { .nodes = nodes, .undo = undo };
+        struct context c = {
+                .nodes = nodes,
+                .undo = undo,
+                .timeout_at_least = settings->scsi_timeout_at_least,
+        };
         int r, error = 0;
 
         assert(nodes && settings && undo && ret_before && ret_failed);

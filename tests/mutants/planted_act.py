@@ -102,6 +102,14 @@ mutant("left-though-hung", PREPARE, "r = moves(c);\n        return r < 0 ? r : s
        "a hung disk that leaves its policy keeps the preparer")
 mutant("written-again", PREPARE, "if (before == wanted * scale) {", "if (false) {",
        "each start of the daemon freezes every queue once")
+mutant("own-timeout-taken-for-the-disks", PREPARE,
+       "if ((r = undo_put_back(c->undo, c->holder, &value)) < 0 ||\n            (r = read",
+       "if ((r = read",
+       "a timeout stays that the policy no longer needs")
+mutant("timeout-shortened", PREPARE, "if (c->timeout_at_least && ", "if (false && ",
+       "a timeout that is longer by itself is shortened")
+mutant("own-timeout-put-back", PREPARE, "if (r < 0 || now == c->wanted)", "if (r < 0)",
+       "a disk that is prepared again has its own timeout for a moment")
 mutant("milliseconds-to-module", PREPARE, "return see_to(c, 1000, dir, name);",
        "return see_to(c, 1, dir, name);", "a module waits a thousand times too long")
 

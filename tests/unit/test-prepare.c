@@ -128,6 +128,30 @@ static void test_scsi(void **state) {
               "EIO/max_retries=5 EIO/max_retries=5 ", "EIO/max_retries=-1 EIO/max_retries=-1 ");
 }
 
+/* The policy's own need: a timeout that is longer by itself is left, and one that an earlier call
+ * has set is not taken for the disk's. */
+static void test_timeout_at_least(void **state) {
+        struct world *w = *state;
+
+        w->settings.scsi_timeout_at_least = true;
+        check(w, &w->sda, PREPARE_SCSI_TIMEOUT, 44, 30, "0:0:0:0/timeout=44 ",
+              "0:0:0:0/timeout=30 ");
+        w->settings.values[PREPARE_SCSI_TIMEOUT] = 20;
+        assert_int_equal(run(w, &w->sda), 0);
+        assert_trace("");
+
+        w->settings.values[PREPARE_SCSI_TIMEOUT] = 44;
+        assert_int_equal(run(w, &w->sda), 0);
+        w->settings.values[PREPARE_SCSI_TIMEOUT] = 40;
+        assert_int_equal(run(w, &w->sda), 0);
+        assert_trace("0:0:0:0/timeout=44 0:0:0:0/timeout=30 0:0:0:0/timeout=40 ");
+        w->settings.values[PREPARE_SCSI_TIMEOUT] = 20;
+        assert_int_equal(run(w, &w->sda), 0);
+        assert_trace("0:0:0:0/timeout=30 ");
+        assert_int_equal(unlink(temp_path(&w->dir, "devices/host0/0:0:0:0/timeout")), 0);
+        assert_int_equal(run(w, &w->sda), 0);
+}
+
 static void test_nvme(void **state) {
         struct world *w = *state;
 
@@ -237,6 +261,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 prepare_test(test_leave),
                 prepare_test(test_scsi),
+                prepare_test(test_timeout_at_least),
                 prepare_test(test_nvme),
                 prepare_test(test_nvme_of_the_controller),
                 prepare_test(test_other_kinds),

@@ -185,10 +185,10 @@ def load(site):
 
 
 def end_load(site):
-    site.hba.control('delay', site.sick.target, 0)
     time.sleep(2 * LIMIT)
     site.guest.sh('killall fio')
     site.guest.wait_for('! pidof fio', 60)
+    site.hba.control('delay', site.sick.target, 0)
 
 
 def machine_stopped(site):

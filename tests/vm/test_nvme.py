@@ -162,7 +162,7 @@ def killed_in_the_fail(site):
     jobs = hang(site)
     file = f'{PARAMETERS}/max_retries'
     left = site.machine.sh(f'while read x < {file} && [ "$x" != 0 ]; do :; done; '
-                           f'pkill -9 unhang; sleep 1; cat {file}', 180).strip()
+                           f'kill -9 $(pidof unhangd); sleep 1; cat {file}', 180)
     assert left == '0', f'it was killed too late: {left}'
     step('all of unhangd is killed, and nvme_core.max_retries is still 0')
     site.agent.start(CONFIG)

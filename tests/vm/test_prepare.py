@@ -48,11 +48,13 @@ def case():
         agent = Agent(site.guest)
         agent.start(CONFIG)
         step(agent.wait_for_line(f'{site.sick.name}: ScsiTimeoutSec=: set; it was {before}', 30))
-        step(f'device/timeout: {timeout(site, site.sick)} s')
-        site.guest.wait_for(f'[ $(cat /sys/block/{site.sibling.name}/device/timeout) != {before} ]')
-        site.guest.sh(f'echo {before} > /sys/block/{site.sibling.name}/device/timeout')
+        prepared = timeout(site, site.sick)
+        step(f'device/timeout: {prepared} s')
+        site.guest.wait_for(f'[ $(cat /sys/block/{site.sibling.name}/device/timeout) = {prepared} ]')
 
         xfs_limits(site, agent)
+        assert timeout(site, site.sick) == prepared, 'it is set as before'
+        site.guest.sh(f'echo {before} > /sys/block/{site.sibling.name}/device/timeout')
 
         jobs = []
         for disk in (site.sick, site.sibling):
