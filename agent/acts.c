@@ -20,8 +20,10 @@
 /* What the system cannot run without; a disk under one of these is never failed. */
 static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
 
+/* A volume on an NVMe disk does not come back with it: the controller that is failed is removed,
+ * and the volume stays with what is gone. */
 static enum footing footing_of(const struct disk *disk) {
-        if (stack_is_unfollowed(&disk->stack))
+        if (stack_is_unfollowed(&disk->stack, disk->id.kind != DISK_NVME))
                 return FOOTING_SYSTEM;
         for (size_t i = 0; i < disk->mounts.n; i++)
                 for (size_t k = 0; k < ELEMENTSOF(system_mounts); k++)

@@ -55,7 +55,8 @@ static void take_mounts(struct disk *disk, const struct mount_views *views,
         struct memory memory;
         int r;
 
-        r = mounts_of_disk(views->tables[0], SYSFS, disk->id.devnum, &mounts);
+        take_stack(disk, views, claims);
+        r = mounts_of_stack(views->tables[0], &disk->stack, &mounts);
         if (r < 0) {
                 log_warning("%s (%s): cannot read which filesystems stand on it: %s",
                             disk->id.name, disk->id.address, strerror(-r));
@@ -63,7 +64,6 @@ static void take_mounts(struct disk *disk, const struct mount_views *views,
         }
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
-        take_stack(disk, views, claims);
         record_device(disk);
         if (disk->state.fd < 0)
                 return;

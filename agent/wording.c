@@ -192,7 +192,7 @@ static const char *not_failed(const struct disk *disk) {
         if (disk->watch.plan.fail == STEP_NONE)
                 return "and there is nothing that would end its I/O";
         if (disk_footing(disk) == FOOTING_SYSTEM)
-                return "and the disk is not failed, for the system, swap or a volume stands on it";
+                return "and the disk is not failed, for what stands on it could not be ended";
         return why_not(disk);
 }
 

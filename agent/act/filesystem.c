@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,10 @@
 /* The same number for ext4, XFS and F2FS (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fs.h, f2fs.h). */
 #define SHUTDOWN_IOCTL _IOR('X', 125, uint32_t)
 #define SHUTDOWN_NO_LOG_FLUSH ((uint32_t) 2)
+
+static bool is_btrfs(const struct mount_entry *entry) {
+        return strcmp(entry->fstype, "btrfs") == 0;
+}
 
 /* Ids and numbers are given again after an unmount: all of it has to be the same. */
 static bool is_this(const char *line, const struct mount_entry *entry) {
@@ -48,10 +53,33 @@ static int is_mounted(const struct mount_entry *entry) {
         return in_mountinfo(entry, is_this);
 }
 
+/* The id of the mount that an open file is of, or a negative errno. Asks the filesystem nothing
+ * (XFS answers EIO to stat() once it is shut down). */
+static int mount_id_of(int fd) {
+        _cleanup_fclose_ FILE *f = NULL;
+        char line[128];
+        int id;
+
+        (void) snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
+        f = fopen(line, "re");
+        if (!f)
+                return -errno;
+        while (fgets(line, sizeof(line), f))
+                if (sscanf(line, "mnt_id: %d", &id) == 1)
+                        return id;
+        return -ENODATA;
+}
+
+/* Of the uppermost one that the path leads to. */
+static int mount_id_at(const char *path) {
+        _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+
+        return fd < 0 ? -errno : mount_id_of(fd);
+}
+
 int filesystem_shutdown(const struct mount_entry *entry) {
         _cleanup_close_ int fd = -EBADF;
         uint32_t how = SHUTDOWN_NO_LOG_FLUSH;
-        struct stat st;
         int r;
 
         assert(entry);
@@ -63,31 +91,12 @@ int filesystem_shutdown(const struct mount_entry *entry) {
         fd = open(entry->target, O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (st.st_dev != entry->devnum)
+        r = mount_id_of(fd);
+        if (r < 0)
+                return r;
+        if (r != entry->id)
                 return -ESTALE;
         return ioctl(fd, SHUTDOWN_IOCTL, &how) < 0 ? -errno : 0;
-}
-
-/* The id of the uppermost mount that the path leads to, or a negative errno. Asks the filesystem
- * nothing (XFS answers EIO to stat() once it is shut down). */
-static int mount_id_at(const char *path) {
-        _cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
-        _cleanup_fclose_ FILE *f = NULL;
-        char line[128];
-        int id;
-
-        if (fd < 0)
-                return -errno;
-        (void) snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
-        f = fopen(line, "re");
-        if (!f)
-                return -errno;
-        while (fgets(line, sizeof(line), f))
-                if (sscanf(line, "mnt_id: %d", &id) == 1)
-                        return id;
-        return -ENODATA;
 }
 
 int filesystem_umount(const struct mount_entry *entry) {
@@ -106,47 +115,89 @@ int filesystem_umount(const struct mount_entry *entry) {
         return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-static bool is_same_device(const char *line, const struct mount_entry *entry) {
+/* btrfs has a new number each time it is mounted, but the same device. */
+static bool is_same_superblock(const char *line, const struct mount_entry *entry) {
+        _cleanup_free_ char *source = NULL;
         unsigned major_nr, minor_nr;
+        const char *rest = strstr(line, " - ");
 
-        return sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) == 2 &&
-               makedev(major_nr, minor_nr) == entry->devnum;
+        if (!rest || sscanf(line, "%*d %*d %u:%u", &major_nr, &minor_nr) != 2 ||
+            sscanf(rest, " - %*s %ms", &source) != 1)
+                return false;
+        unescape_octal(source);
+        return (major_nr != 0 && makedev(major_nr, minor_nr) == entry->devnum) ||
+               strcmp(source, entry->source) == 0;
 }
 
-/* Whether the superblock lives by what we cannot see: a mount in another namespace, say. ext4, XFS
- * and F2FS show each of theirs in /sys/fs/TYPE/DEVICE as long as it lives. */
-static int is_held_elsewhere(const struct mount_entry *entry) {
-        char link[64], device[512], *name, path[640];
+static bool is_mounted_there(const char *line, const struct mount_entry *entry) {
+        _cleanup_free_ char *target = NULL;
+
+        if (sscanf(line, "%*d %*d %*s %*s %ms", &target) != 1)
+                return false;
+        unescape_octal(target);
+        return strcmp(target, entry->target) == 0 && is_same_superblock(line, entry);
+}
+
+/* The kernel's name of the device; 0 when there is none, and so nobody can tell. */
+static int device_name(const struct mount_entry *entry, char *name, size_t size) {
+        char link[64], target[512], *slash;
+        dev_t device = entry->devnum;
+        struct stat st;
         ssize_t n;
+
+        if (major(device) == 0) {
+                if (stat(entry->source, &st) < 0 || !S_ISBLK(st.st_mode))
+                        return 0;
+                device = st.st_rdev;
+        }
+        (void) snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(device), minor(device));
+        n = readlink(link, target, sizeof(target) - 1);
+        if (n < 0)
+                return errno == ENOENT ? 0 : -errno;
+        target[n] = '\0';
+        slash = strrchr(target, '/');
+        (void) snprintf(name, size, "%.100s", slash ? slash + 1 : target);
+        return 1;
+}
+
+/* ext4, XFS and F2FS show each superblock in /sys/fs/TYPE/DEVICE as long as it lives, btrfs in
+ * /sys/fs/btrfs/UUID/devices/DEVICE. */
+static bool lives(const struct mount_entry *entry, const char *name) {
+        char pattern[320];
+        glob_t found;
+        bool any;
+
+        (void) snprintf(pattern, sizeof(pattern), "/sys/fs/%s/%s%.128s", entry->fstype,
+                        is_btrfs(entry) ? "*/devices/" : "", name);
+        any = glob(pattern, GLOB_NOSORT, NULL, &found) == 0;
+        globfree(&found);
+        return any;
+}
+
+/* Whether the superblock lives by what we cannot see: a mount in another namespace, say. */
+static int is_held_elsewhere(const struct mount_entry *entry) {
+        char name[128];
         int r;
 
-        (void) snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(entry->devnum),
-                        minor(entry->devnum));
-        n = readlink(link, device, sizeof(device) - 1);
-        if (n < 0)
-                return errno == ENOENT ? 0 : -errno; /* no block device: nobody can tell */
-        device[n] = '\0';
-        name = strrchr(device, '/');
-        (void) snprintf(path, sizeof(path), "/sys/fs/%s/%s", entry->fstype,
-                        name ? name + 1 : device);
-        if (access(path, F_OK) < 0)
-                return 0;
-        r = in_mountinfo(entry, is_same_device);
+        r = device_name(entry, name, sizeof(name));
+        if (r <= 0 || !lives(entry, name))
+                return MIN(r, 0);
+        r = in_mountinfo(entry, is_same_superblock);
         return r < 0 ? r : !r;
 }
 
+/* The options of btrfs tell the subvolume; a bind mount of a part of another filesystem would have
+ * to be made from the whole. */
 int filesystem_mount(const struct mount_entry *entry) {
-        struct stat st;
         int r;
 
         assert(entry);
 
-        if (strcmp(entry->root, "/") != 0)
+        if (strcmp(entry->root, "/") != 0 && !is_btrfs(entry))
                 return -EOPNOTSUPP;
-        if (stat(entry->target, &st) < 0)
-                return -errno;
-        if (st.st_dev == entry->devnum)
-                return 0;
+        r = in_mountinfo(entry, is_mounted_there);
+        if (r != 0)
+                return MIN(r, 0);
         r = is_held_elsewhere(entry);
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;

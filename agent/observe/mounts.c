@@ -7,6 +7,7 @@
 
 #include "agent/base/file-util.h"
 #include "agent/observe/mounts.h"
+#include "agent/observe/stack.h"
 
 int mount_table_read(const char *path, struct libmnt_table **ret) {
         struct libmnt_table *table;
@@ -69,20 +70,6 @@ void mounts_clear(struct mounts *mounts) {
 
         free(mounts->entries);
         *mounts = (struct mounts) {};
-}
-
-/* Whether DEVNUM is the disk, or one of its partitions: then the directory above its own in sysfs
- * is the disk's. */
-static bool is_on_disk(const char *sysfs, dev_t devnum, dev_t disk) {
-        char path[256], text[32], expected[32];
-
-        if (devnum == disk)
-                return true;
-        (void) snprintf(expected, sizeof(expected), "%u:%u", major(disk), minor(disk));
-        (void) snprintf(path, sizeof(path), "%s/dev/block/%u:%u/../dev", sysfs, major(devnum),
-                        minor(devnum));
-        return read_attribute_at(-EBADF, path, text, sizeof(text)) >= 0 &&
-               strcmp(text, expected) == 0;
 }
 
 static int copy(char *to, size_t size, const char *from) {
@@ -151,19 +138,19 @@ static int add_entry(struct mounts *mounts, struct libmnt_fs *fs) {
         return entry ? fill_entry(fs, entry) : -ENOMEM;
 }
 
-int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret) {
+int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struct mounts *ret) {
         struct libmnt_iter *iter;
         struct mounts mounts = {};
         struct libmnt_fs *fs;
         int r = 0;
 
-        assert(table && sysfs && ret);
+        assert(table && stack && ret);
 
         iter = mnt_new_iter(MNT_ITER_FORWARD);
         if (!iter)
                 return -ENOMEM;
         while (r >= 0 && mnt_table_next_fs(table, iter, &fs) == 0)
-                if (is_on_disk(sysfs, mnt_fs_get_devno(fs), disk))
+                if (stack_follows_mount(stack, mnt_fs_get_id(fs)))
                         r = add_entry(&mounts, fs);
         mnt_free_iter(iter);
         if (r < 0) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The filesystems that stand on a disk or on its partitions, from /proc/self/mountinfo, which
- * does no I/O. Read while all is well and kept, for this allocates. */
+/* The filesystems that stand on a disk and end with it, from /proc/self/mountinfo, which does no
+ * I/O. Read while all is well and kept, for this allocates. */
 
 #include <stddef.h>
 #include <sys/types.h>
@@ -16,6 +16,7 @@ struct mounts {
 };
 
 struct libmnt_table;
+struct stack;
 
 /* Reads the whole table at PATH ("/proc/self/mountinfo"). 0 and a table that the caller frees with
  * mount_table_free(), or a negative errno. */
@@ -40,10 +41,10 @@ int mount_table_each(struct libmnt_table *table,
                      int (*fn)(const struct mount_row *row, void *userdata), void *userdata)
         _must_check_;
 
-/* Picks what stands on the disk or a partition of it; SYSFS tells which device is a partition of
- * what. 0, or a negative errno: -ENOMEM; -ENAMETOOLONG when a path or the options of a mount do not
- * fit. *ret is then untouched; else the caller frees it with mounts_clear(). */
-int mounts_of_disk(struct libmnt_table *table, const char *sysfs, dev_t disk, struct mounts *ret)
+/* Picks what stack_follows_mount() tells from the table of our own namespace, with which the stack
+ * was made. 0, or a negative errno: -ENOMEM; -ENAMETOOLONG when a path or the options of a mount do
+ * not fit. *ret is then untouched; else the caller frees it with mounts_clear(). */
+int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struct mounts *ret)
         _must_check_;
 
 /* Adds an empty entry to the list and returns it; NULL when there is no memory. */

@@ -242,28 +242,59 @@ int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) {
         return 0;
 }
 
-bool stack_is_unfollowed(const struct stack *stack) {
+/* A volume of LVM on another is a part of a snapshot, a pool, a cache: what fails with the disk is
+ * not the same for each. */
+static bool is_followed(const struct stack *stack, const struct stack_node *node) {
+        switch (node->kind) {
+        case STACK_PARTITION:
+                return true;
+        case STACK_LVM:
+                return node->devices <= 1 && !node->again &&
+                       (node->parent < 0 || stack->nodes[node->parent].kind != STACK_LVM);
+        case STACK_CRYPT:
+        case STACK_FILESYSTEM:
+                return node->devices <= 1;
+        case STACK_MOUNT:
+                return !node->stays;
+        default:
+                return false;
+        }
+}
+
+/* Whether it is, or stands on, an md that goes on without this disk. */
+static bool is_spared(const struct stack *stack, const struct stack_node *node) {
+        for (; !node->spare; node = stack->nodes + node->parent)
+                if (node->parent < 0)
+                        return false;
+        return true;
+}
+
+bool stack_is_unfollowed(const struct stack *stack, bool volumes) {
+        assert(stack);
+
+        for (size_t i = 0; i < stack->n; i++) {
+                const struct stack_node *node = stack->nodes + i;
+                bool volume = node->kind == STACK_LVM || node->kind == STACK_CRYPT;
+
+                if (!is_spared(stack, node) && (!is_followed(stack, node) || (volume && !volumes)))
+                        return true;
+        }
+        return !stack->complete;
+}
+
+bool stack_follows_mount(const struct stack *stack, int id) {
         assert(stack);
 
         for (size_t i = 0; i < stack->n; i++) {
                 const struct stack_node *node = stack->nodes + i;
 
-                switch (node->kind) {
-                case STACK_PARTITION:
-                        break;
-                case STACK_FILESYSTEM:
-                        if (node->devices > 1)
-                                return true;
-                        break;
-                case STACK_MOUNT:
-                        if (node->stays)
-                                return true;
-                        break;
-                default:
-                        return true;
-                }
+                if (node->kind != STACK_MOUNT || node->pid != 0 || node->id != id)
+                        continue;
+                while (is_followed(stack, node) && node->parent >= 0)
+                        node = stack->nodes + node->parent;
+                return is_followed(stack, node);
         }
-        return !stack->complete;
+        return false;
 }
 
 bool stack_has_filesystem(const struct stack *stack, const char *type) {

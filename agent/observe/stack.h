@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* What stands on a disk: partitions, volumes, filesystems, mounts, swap. From sysfs, /proc/swaps
- * and the mount tables; no disk is opened, no filesystem asked. Reads links, names and attributes
- * that take short locks only (drivers/md/dm-sysfs.c: dm_attr_show; drivers/md/md.c: md_attr_show;
- * drivers/block/loop.c: loop_attr_backing_file_show). Built while all is well and kept, for this
- * allocates. */
+/* What stands on a disk, from sysfs, /proc/swaps and the mount tables; no disk is opened, no
+ * filesystem asked. Reads links, names and attributes that take short locks only (drivers/md/
+ * dm-sysfs.c: dm_attr_show; drivers/md/md.c: md_attr_show; drivers/block/loop.c:
+ * loop_attr_backing_file_show). Built while all is well and kept, for this allocates. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -47,7 +46,7 @@ struct stack_node {
                            * filesystem: its source; mount: where; partition: "" */
         bool again;       /* it stands on the disk twice: what is on it is told only once */
         bool spare;       /* md: it goes on without this disk */
-        unsigned devices; /* filesystem, md: on so many devices, this disk's among them */
+        unsigned devices; /* filesystem, dm, md: on so many devices, this disk's among them */
         uint64_t space;   /* mount: inode of the namespace */
         pid_t pid;        /* mount: a process in that namespace; 0: our own namespace */
         int id;           /* mount: its id in mountinfo */
@@ -72,11 +71,15 @@ struct stack_world {
 int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) _must_check_;
 void stack_clear(struct stack *stack);
 
-/* Whether something stands there that cannot be ended by unmounting the filesystems that are
- * directly on the disk or a partition, as our own namespace has them: a volume, swap, a loop
- * device, a filesystem on several devices or mounted where our unmounting does not reach. An
- * incomplete stack counts as such. */
-bool stack_is_unfollowed(const struct stack *stack);
+/* Whether something stands there that cannot be ended by unmounting, in our own namespace, the
+ * filesystems whose only device is the disk, a partition or, with VOLUMES, a volume of LVM or
+ * dm-crypt on nothing else: swap, a loop device, a snapshot, a pool, a mount where our unmounting
+ * does not reach. What is on an md that goes on without this disk is not counted. An incomplete
+ * stack counts as such. */
+bool stack_is_unfollowed(const struct stack *stack, bool volumes);
+
+/* Whether mount ID of our own namespace is one of those that would be ended. */
+bool stack_follows_mount(const struct stack *stack, int id);
 
 /* Whether a filesystem of this type stands there. */
 bool stack_has_filesystem(const struct stack *stack, const char *type);

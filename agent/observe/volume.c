@@ -78,6 +78,22 @@ static enum stack_kind dm_kind(const char *uuid, const char *name) {
         return STACK_DM;
 }
 
+static unsigned count_slaves(const char *sysfs, const char *name) {
+        char path[VOLUME_PATH_MAX];
+        struct dirent *entry;
+        unsigned n = 0;
+        DIR *dir;
+
+        (void) snprintf(path, sizeof(path), "%s/class/block/%.64s/slaves", sysfs, name);
+        dir = opendir(path);
+        if (!dir)
+                return 0;
+        while ((entry = readdir(dir)))
+                n += entry->d_name[0] != '.';
+        (void) closedir(dir);
+        return n;
+}
+
 static void read_dm(const char *sysfs, struct stack_node *node) {
         char uuid[160];
 
@@ -86,6 +102,7 @@ static void read_dm(const char *sysfs, struct stack_node *node) {
         if (read_text(sysfs, node->name, "dm/name", node->text, sizeof(node->text)) < 0)
                 node->text[0] = '\0';
         node->kind = dm_kind(uuid, node->text);
+        node->devices = count_slaves(sysfs, node->name);
 }
 
 static void read_md(const char *sysfs, struct stack_node *node) {

@@ -12,8 +12,8 @@
 /* The length of a path in /sys/class/block that these functions take. */
 #define VOLUME_PATH_MAX 512
 
-/* Reads NODE's kind, devnum, text and, of md, devices from SYSFS/class/block/NAME; sets its name.
- * Device mapper is told apart by the prefix of its uuid, as its users give it (LVM2
+/* Reads NODE's kind, devnum, text and, of dm and md, devices from SYSFS/class/block/NAME; sets its
+ * name. Device mapper is told apart by the prefix of its uuid, as its users give it (LVM2
  * libdm/dm-tools/dmsetup.c: "uuid" in dmsetup(8); cryptsetup lib/libdevmapper.c: DM_UUID_PREFIX;
  * multipath-tools libmultipath/devmapper.h: UUID_PREFIX). 0; -ENOENT or -ENODEV when it is gone;
  * -EINVAL when its number is not understood; -ENAMETOOLONG. */

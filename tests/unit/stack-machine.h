@@ -58,6 +58,8 @@ static inline void set(const struct temp_dir *dir, const char *name, const char 
 static inline void hold(const struct temp_dir *dir, const char *lower, const char *upper) {
         make_symlink(temp_path(dir, "class/block/%s", upper),
                      temp_path(dir, "class/block/%s/holders/%s", lower, upper));
+        make_symlink(temp_path(dir, "class/block/%s", lower),
+                     temp_path(dir, "class/block/%s/slaves/%s", upper, lower));
 }
 
 static inline void add_dm(const struct temp_dir *dir, const char *name, const char *number,
@@ -148,7 +150,7 @@ static inline void assert_stack(const struct temp_dir *dir, unsigned minor, cons
 
         read_stack(dir, minor, &stack);
         assert_string_equal(stack_text(&stack, text), expected);
-        assert_int_equal(stack_is_unfollowed(&stack), unfollowed);
+        assert_int_equal(stack_is_unfollowed(&stack, false), unfollowed);
         assert_int_equal(stack.complete, complete);
         stack_clear(&stack);
         free(text);

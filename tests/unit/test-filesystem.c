@@ -14,6 +14,7 @@
 
 #include "agent/act/filesystem.h"
 #include "agent/observe/mounts.h"
+#include "agent/observe/stack.h"
 #include "tests/unit/temp-dir.h"
 
 /* The acts on filesystems, on tmpfs in a mount namespace of our own. */
@@ -42,23 +43,22 @@ static void mount_tmpfs(const char *name) {
         write_text(temp_path(&dir, "%s/here", name), name);
 }
 
-static dev_t device_of(const char *name) {
-        struct stat st;
-
-        assert_int_equal(stat(temp_path(&dir, "%s", name), &st), 0);
-        return st.st_dev;
-}
-
-/* What the agent would know of the mount: the newest one of the filesystem that is seen there. */
+/* What the agent would know of the mount: the newest one that is seen there. */
 static struct mount_entry entry_of(const char *name) {
+        struct file_handle none = {};
+        struct stack_node node = { .kind = STACK_MOUNT, .parent = -1 };
+        struct stack stack = { .nodes = &node, .n = 1, .complete = true };
         struct libmnt_table *table;
         struct mount_entry entry;
         struct mounts mounts;
 
+        assert_int_equal(name_to_handle_at(AT_FDCWD, temp_path(&dir, "%s", name), &none, &node.id,
+                                           0), -1);
+        assert_int_equal(errno, EOVERFLOW); /* and the mount is told */
         assert_int_equal(mount_table_read("/proc/self/mountinfo", &table), 0);
-        assert_int_equal(mounts_of_disk(table, "/sys", device_of(name), &mounts), 0);
-        assert_true(mounts.n > 0);
-        entry = mounts.entries[mounts.n - 1];
+        assert_int_equal(mounts_of_stack(table, &stack, &mounts), 0);
+        assert_int_equal(mounts.n, 1);
+        entry = mounts.entries[0];
         assert_string_equal(entry.target, temp_path(&dir, "%s", name));
         mounts_clear(&mounts);
         mount_table_free(table);

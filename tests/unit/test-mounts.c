@@ -1,17 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "tests/unit/stack-machine.h"
 
-#include <cmocka.h>
-
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/sysmacros.h>
-
-#include "agent/observe/mounts.h"
-#include "tests/unit/temp-dir.h"
 
 /* sda (8:0) with sda1 and sda2, sdb (8:16) without partitions, sdp16 under another major number, an
  * LVM volume; as Debian 12 shows them. */
@@ -27,35 +17,28 @@
         "45 28 0:31 / /tmp rw,nosuid - tmpfs tmpfs rw,size=1024k\n"
 
 static struct temp_dir machine_new(void) {
-        static const struct {
-                const char *number, *place;
-        } devices[] = {
-                { "8:0", "block/sda" },        { "8:1", "block/sda/sda1" },
-                { "8:2", "block/sda/sda2" },   { "8:16", "block/sdb" },
-                { "8:240", "block/sdp" },      { "259:0", "block/sdp/sdp16" },
-                { "254:0", "virtual/block/dm-0" },
-        };
-        struct temp_dir dir = temp_dir_new();
+        struct temp_dir dir = stack_machine(MOUNTINFO, "");
 
-        for (size_t i = 0; i < ELEMENTSOF(devices); i++) {
-                char number[32];
-
-                (void) snprintf(number, sizeof(number), "%s\n", devices[i].number);
-                write_text(temp_path(&dir, "devices/%s/dev", devices[i].place), number);
-                make_symlink(temp_path(&dir, "devices/%s", devices[i].place),
-                             temp_path(&dir, "dev/block/%s", devices[i].number));
-        }
-        write_text(temp_path(&dir, "mountinfo"), MOUNTINFO);
+        add_disk(&dir, "sdp", "8:240");
+        add_partition(&dir, "sdp", "sdp16", "259:0");
+        add_dm(&dir, "dm-0", "254:0", "vg-lv", "LVM-abc");
         return dir;
 }
 
-static int read_mounts(const struct temp_dir *dir, dev_t disk, struct mounts *ret) {
+static void put_mountinfo(const struct temp_dir *dir, const char *text) {
+        write_text(temp_path(dir, "proc/self/mountinfo"), text);
+}
+
+static int read_mounts(const struct temp_dir *dir, unsigned minor, struct mounts *ret) {
         struct libmnt_table *table;
+        struct stack stack = {};
         int r;
 
-        assert_int_equal(mount_table_read(temp_path(dir, "mountinfo"), &table), 0);
-        r = mounts_of_disk(table, dir->path, disk, ret);
+        read_stack(dir, minor, &stack);
+        assert_int_equal(mount_table_read(temp_path(dir, "proc/self/mountinfo"), &table), 0);
+        r = mounts_of_stack(table, &stack, ret);
         mount_table_free(table);
+        stack_clear(&stack);
         return r;
 }
 
@@ -63,8 +46,8 @@ static int read_mounts(const struct temp_dir *dir, dev_t disk, struct mounts *re
 static struct mounts one_mount(const struct temp_dir *dir, const char *line) {
         struct mounts mounts = {};
 
-        write_text(temp_path(dir, "mountinfo"), line);
-        assert_int_equal(read_mounts(dir, makedev(8, 16), &mounts), 0);
+        put_mountinfo(dir, line);
+        assert_int_equal(read_mounts(dir, 16, &mounts), 0);
         assert_int_equal(mounts.n, 1);
         return mounts;
 }
@@ -74,7 +57,7 @@ static void test_whole_disk(void **state) {
         struct mounts mounts = {};
         const struct mount_entry *e;
 
-        assert_int_equal(read_mounts(&dir, makedev(8, 16), &mounts), 0);
+        assert_int_equal(read_mounts(&dir, 16, &mounts), 0);
         assert_int_equal(mounts.n, 2);
         e = mounts.entries;
         assert_int_equal(e->id, 41);
@@ -101,7 +84,7 @@ static void test_partitions(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
         struct mounts mounts = {};
 
-        assert_int_equal(read_mounts(&dir, makedev(8, 0), &mounts), 0);
+        assert_int_equal(read_mounts(&dir, 0, &mounts), 0);
         assert_int_equal(mounts.n, 2);
         assert_string_equal(mounts.entries[0].target, "/");
         assert_int_equal(mounts.entries[0].devnum, makedev(8, 1));
@@ -113,7 +96,7 @@ static void test_partitions(void **state) {
         mounts_clear(&mounts);
 
         /* A partition is no disk, and its number may be far from its disk's. */
-        assert_int_equal(read_mounts(&dir, makedev(8, 240), &mounts), 0);
+        assert_int_equal(read_mounts(&dir, 240, &mounts), 0);
         assert_int_equal(mounts.n, 1);
         assert_string_equal(mounts.entries[0].target, "/mnt/p16");
         assert_string_equal(mounts.entries[0].data, "");
@@ -127,7 +110,7 @@ static void test_other_disks(void **state) {
         for (size_t i = 0; i < ELEMENTSOF(minors); i++) {
                 struct mounts mounts = { .n = 77 };
 
-                assert_int_equal(read_mounts(&dir, makedev(8, minors[i]), &mounts), 0);
+                assert_int_equal(read_mounts(&dir, minors[i], &mounts), 0);
                 assert_int_equal(mounts.n, 0);
                 mounts_clear(&mounts);
         }
@@ -229,8 +212,8 @@ static void test_over_long(void **state) {
                                 "41 28 8:16 / /%.*s rw - %.*s /dev/sdb rw,%.*s\n",
                                 (int) cases[i].path, x, (int) cases[i].type, x,
                                 (int) cases[i].data, x);
-                write_text(temp_path(&dir, "mountinfo"), line);
-                assert_int_equal(read_mounts(&dir, makedev(8, 16), &mounts), cases[i].error);
+                put_mountinfo(&dir, line);
+                assert_int_equal(read_mounts(&dir, 16, &mounts), cases[i].error);
                 assert_int_equal(mounts.n, cases[i].error == 0 ? 2 : 77);
                 if (cases[i].error == 0)
                         mounts_clear(&mounts);
@@ -245,26 +228,58 @@ static void test_over_long_elsewhere(void **state) {
         memset(x, 'x', sizeof(x) - 1);
         (void) snprintf(line, sizeof(line), "40 28 8:16 / /mnt rw - ext4 /dev/sdb rw\n"
                                             "41 28 8:2 / /%s rw - ext4 /dev/sda2 rw\n", x);
-        write_text(temp_path(&dir, "mountinfo"), line);
-        assert_int_equal(read_mounts(&dir, makedev(8, 16), &mounts), 0);
+        put_mountinfo(&dir, line);
+        assert_int_equal(read_mounts(&dir, 16, &mounts), 0);
         assert_int_equal(mounts.n, 1);
+        mounts_clear(&mounts);
+}
+
+/* A volume on one disk only, which fails with it; and one that needs another disk, too. */
+static void test_volumes(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        struct mounts mounts = {};
+
+        hold(&dir, "sdp16", "dm-0");
+        put_mountinfo(&dir, "44 28 254:0 / /mnt/lvm rw,relatime - ext4 /dev/mapper/vg-lv rw\n");
+        assert_int_equal(read_mounts(&dir, 240, &mounts), 0);
+        assert_int_equal(mounts.n, 1);
+        assert_string_equal(mounts.entries[0].target, "/mnt/lvm");
+        assert_int_equal(mounts.entries[0].devnum, makedev(254, 0));
+        mounts_clear(&mounts);
+
+        hold(&dir, "sdb", "dm-0");
+        assert_int_equal(read_mounts(&dir, 240, &mounts), 0);
+        assert_int_equal(mounts.n, 0);
+        mounts_clear(&mounts);
+}
+
+/* Its number is none of a disk. */
+static void test_btrfs(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        struct mounts mounts = one_mount(&dir, "41 28 0:44 /@db /mnt/db rw - btrfs /dev/sdb "
+                                               "rw,subvolid=257,subvol=/@db\n");
+
+        assert_int_equal(mounts.entries[0].devnum, makedev(0, 44));
+        assert_string_equal(mounts.entries[0].root, "/@db");
+        assert_string_equal(mounts.entries[0].data, "subvolid=257,subvol=/@db");
         mounts_clear(&mounts);
 }
 
 static void test_tables(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        const struct stack nothing = {};
         struct mounts mounts = {};
         struct libmnt_table *table;
 
         assert_true(mount_table_read(temp_path(&dir, "none"), &table) < 0);
-        write_text(temp_path(&dir, "mountinfo"), "");
-        assert_int_equal(read_mounts(&dir, makedev(8, 16), &mounts), 0);
+        put_mountinfo(&dir, "");
+        assert_int_equal(read_mounts(&dir, 16, &mounts), 0);
         assert_int_equal(mounts.n, 0);
         mounts_clear(&mounts);
 
-        /* The real one can be read, and nothing of it stands on this. */
+        /* The real one can be read, and nothing of it stands on nothing. */
         assert_int_equal(mount_table_read("/proc/self/mountinfo", &table), 0);
-        assert_int_equal(mounts_of_disk(table, "/sys", makedev(4095, 1048575), &mounts), 0);
+        assert_int_equal(mounts_of_stack(table, &nothing, &mounts), 0);
         assert_int_equal(mounts.n, 0);
         mount_table_free(table);
         mounts_clear(&mounts);
@@ -281,6 +296,8 @@ int main(void) {
                 cmocka_unit_test(test_optional_fields),
                 cmocka_unit_test(test_over_long),
                 cmocka_unit_test(test_over_long_elsewhere),
+                cmocka_unit_test(test_volumes),
+                cmocka_unit_test(test_btrfs),
                 cmocka_unit_test(test_tables),
         };
 

@@ -107,6 +107,65 @@ static void test_lvm_in_luks(void **state) {
         assert_stack(&dir, 16, "", false, true);
 }
 
+/* What is ended by unmounting what stands on a volume: only where that has one device, and is not a
+ * part of another; and not where volumes are not to be counted. */
+static void assert_followed(const struct temp_dir *dir, bool followed) {
+        struct stack stack = {};
+
+        read_stack(dir, 16, &stack);
+        assert_int_equal(stack_is_unfollowed(&stack, true), !followed);
+        assert_true(stack_is_unfollowed(&stack, false));
+        assert_int_equal(stack_follows_mount(&stack, 40), followed);
+        assert_false(stack_follows_mount(&stack, 41));
+        stack_clear(&stack);
+}
+
+static void test_followed_volumes(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
+                ROOT "40 28 254:1 / /data rw - ext4 /dev/mapper/vg-lv rw\n", "");
+
+        add_dm(&dir, "dm-0", "254:0", "crypt", "CRYPT-LUKS2-0123-crypt");
+        add_dm(&dir, "dm-1", "254:1", "vg-lv", "LVM-abc");
+        hold(&dir, "sdb", "dm-0");
+        hold(&dir, "dm-0", "dm-1");
+        assert_followed(&dir, true);
+        hold(&dir, "sda1", "dm-1");
+        assert_followed(&dir, false);
+}
+
+static void test_volume_on_volume(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
+                ROOT "40 28 254:1 / /data rw - ext4 /dev/mapper/vg-lv rw\n", "");
+
+        add_dm(&dir, "dm-0", "254:0", "vg-lv-real", "LVM-abc-real");
+        add_dm(&dir, "dm-1", "254:1", "vg-lv", "LVM-abc");
+        hold(&dir, "sdb", "dm-0");
+        hold(&dir, "dm-0", "dm-1");
+        assert_followed(&dir, false);
+}
+
+/* What stands on an md that goes on is not touched, whatever it is. */
+static void test_spared(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
+                ROOT "40 28 9:0 / /data rw - ext4 /dev/md0 rw\n", "");
+        struct stack stack = {};
+
+        add_md(&dir, "md0", "9:0", "raid1", "2");
+        set(&dir, "md0", "md/dev-sdb/state", "in_sync");
+        set(&dir, "md0", "md/dev-sda1/state", "in_sync");
+        hold(&dir, "sdb", "md0");
+        read_stack(&dir, 16, &stack);
+        assert_false(stack_is_unfollowed(&stack, false));
+        assert_false(stack_follows_mount(&stack, 40));
+        stack_clear(&stack);
+
+        set(&dir, "md0", "md/degraded", "1");
+        read_stack(&dir, 16, &stack);
+        assert_true(stack_is_unfollowed(&stack, true));
+        assert_false(stack_follows_mount(&stack, 40));
+        stack_clear(&stack);
+}
+
 static void test_multipath_with_partitions(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir =
                 stack_machine(ROOT "40 28 254:1 / /data rw - ext4 /dev/mapper/mpatha-part1 rw\n",
@@ -193,7 +252,7 @@ static void test_md(void **state) {
                                 "  filesystem ext4 /dev/md0\n"
                                 "    mount ext4 /data\n",
                                 cases[i].level, cases[i].spare ? ", spare" : "");
-                assert_stack(&dir, 16, expected, true, true);
+                assert_stack(&dir, 16, expected, !cases[i].spare, true);
         }
 }
 
@@ -230,7 +289,7 @@ static void test_md_partitions(void **state) {
                      "  partition md0p1\n"
                      "    filesystem ext4 /dev/md0p1\n"
                      "      mount ext4 /data\n",
-                     true, true);
+                     false, true);
 }
 
 /* ---- others ---- */
@@ -528,7 +587,7 @@ static void test_namespace_that_follows(void **state) {
                 assert_false(stack.nodes[i].stays);
         }
         assert_true(stack.complete);
-        assert_false(stack_is_unfollowed(&stack));
+        assert_false(stack_is_unfollowed(&stack, true));
         stack_clear(&stack);
 }
 
@@ -557,7 +616,7 @@ static void test_namespace_that_stays(void **state) {
                 assert_int_equal(stack.n, 3);
                 assert_int_equal(stack.nodes[2].pid, 77);
                 assert_true(stack.nodes[2].stays);
-                assert_true(stack_is_unfollowed(&stack));
+                assert_true(stack_is_unfollowed(&stack, true));
                 stack_clear(&stack);
         }
 }
@@ -665,6 +724,9 @@ int main(void) {
                 cmocka_unit_test(test_mounts),
                 cmocka_unit_test(test_dm_kinds),
                 cmocka_unit_test(test_lvm_in_luks),
+                cmocka_unit_test(test_followed_volumes),
+                cmocka_unit_test(test_volume_on_volume),
+                cmocka_unit_test(test_spared),
                 cmocka_unit_test(test_multipath_with_partitions),
                 cmocka_unit_test(test_nodes),
                 cmocka_unit_test(test_md),
