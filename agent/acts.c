@@ -92,7 +92,10 @@ static usec_t jitter(usec_t most) {
 static void make_plan(struct disk *disk) {
         struct plan *plan = &disk->watch.plan;
 
-        *plan = (struct plan) { .fence_wait = USEC_INFINITY };
+        *plan = (struct plan) {
+                .on_failed = (enum policy_on_failed) disk->policy.on_failed,
+                .fence_wait = USEC_INFINITY,
+        };
         if (disk_attach_error(disk) < 0)
                 return;
         plan_make(&disk->id, &disk->policy, disk->facts_known ? &disk->facts : NULL, plan);

@@ -22,8 +22,10 @@
  * for the hidden disks of NVMe multipath. */
 #define UNREAD_MAX (5 * USEC_PER_SEC)
 
-/* Reading what is mounted takes no more than one part in so many of all time. */
+/* Reading what is mounted takes no more than one part in so many of all time. What could not be read
+ * as a whole, as when a process ended meanwhile, is read again after a while. */
 #define MOUNTS_SHARE 20
+#define MOUNTS_AGAIN (30 * USEC_PER_SEC)
 
 static void record_device(struct disk *disk) {
         char line[RECORDING_LINE_MAX];
@@ -103,6 +105,18 @@ static void prepare(struct disk *disk, bool leave) {
                             strerror(-r));
 }
 
+static void plan_next_reading(struct agent *agent, usec_t begun) {
+        usec_t now = now_monotonic();
+
+        agent->mounts_next = now + MOUNTS_SHARE * (now - begun);
+        for (const struct disk *d = agent->disks; d; d = d->next)
+                if (!d->stack.complete) {
+                        agent->mounts_stale = true;
+                        agent->mounts_next = MAX(agent->mounts_next, now + MOUNTS_AGAIN);
+                        return;
+                }
+}
+
 void disk_refresh_mounts(struct agent *agent) {
         usec_t begun = now_monotonic();
         struct mount_views views;
@@ -130,7 +144,7 @@ void disk_refresh_mounts(struct agent *agent) {
                                 prepare(d, false); /* of a filesystem: maybe one is new */
                 }
         mount_views_clear(&views);
-        agent->mounts_next = now_monotonic() + MOUNTS_SHARE * (now_monotonic() - begun);
+        plan_next_reading(agent, begun);
 }
 
 struct disk *disk_free(struct disk *disk) {

@@ -124,9 +124,22 @@ static void say_next(const struct disk *disk, enum step step, struct bus_status 
                             "would go with it");
 }
 
+static void say_check(const struct disk *disk, struct bus_status *status) {
+        enum policy_on_recovered then = disk->watch.plan.on_recovered;
+        bool remount = then == ON_RECOVERED_REMOUNT && disk_footing(disk) == FOOTING_DATA;
+
+        if (disk->mounts.n == 0 || then == ON_RECOVERED_NOTHING)
+                return;
+        say(status, "then 4 KiB are written to a file without a name in each filesystem, within "
+                    "%s, to see whether it is alive%s",
+            SPAN(CHECK_DEADLINE),
+            remount ? "; one that is not is unmounted and mounted again" : "");
+}
+
 static void say_cured(const struct disk *disk, enum step step, struct bus_status *status) {
         say(status, "then I/O has %s to complete (SettleSec=), and one block is read to be sure",
             SPAN(disk->policy.settle));
+        say_check(disk, status);
         say_next(disk, step, status);
 }
 
@@ -138,20 +151,28 @@ static void say_mounts(const struct disk *disk, struct bus_status *status) {
         for (i = 0; i < mounts->n && n < sizeof(text); i++)
                 n += (size_t) snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
                                        mounts->entries[i].target);
-        if (mounts->n > 0)
-                say(status, "filesystems are shut down and unmounted, within %s and %s: %s%s",
-                    SPAN(SHUTDOWN_DEADLINE), SPAN(UMOUNT_DEADLINE), text,
-                    n >= sizeof(text) ? " ..." : "");
+        if (mounts->n == 0 || disk->watch.plan.on_failed == ON_FAILED_NOTHING)
+                return;
+        say(status, "filesystems are shut down, within %s%s%s: %s%s", SPAN(SHUTDOWN_DEADLINE),
+            disk->watch.plan.on_failed >= ON_FAILED_UNMOUNT ? ", and unmounted, within " : "",
+            disk->watch.plan.on_failed >= ON_FAILED_UNMOUNT ? SPAN(UMOUNT_DEADLINE) : "", text,
+            n >= sizeof(text) ? " ..." : "");
+}
+
+static const char *and_mounted(const struct disk *disk) {
+        return disk->mounts.n > 0 && disk->watch.plan.on_failed == ON_FAILED_REMOUNT
+                       ? ", and what was mounted is mounted again"
+                       : "";
 }
 
 static void say_back(const struct disk *disk, struct bus_status *status) {
         if (disk->watch.plan.back == STEP_RUNNING)
-                say(status, "from %s on, up to every %s, the disk is set running and read: when it "
-                            "answers, what was mounted is mounted again",
-                    SPAN(BACKOFF_FIRST), SPAN(BACKOFF_LAST));
+                say(status, "from %s on, up to every %s, the disk is set running and read, until "
+                            "it answers%s",
+                    SPAN(BACKOFF_FIRST), SPAN(BACKOFF_LAST), and_mounted(disk));
         else
-                say(status, "when the disk appears again, after a rescan by hand, it is read, and "
-                            "what was mounted is mounted again");
+                say(status, "when the disk appears again, after a rescan by hand, it is read%s",
+                    and_mounted(disk));
 }
 
 static void say_failed(const struct disk *disk, struct bus_status *status) {
@@ -168,7 +189,7 @@ static void say_failed(const struct disk *disk, struct bus_status *status) {
 }
 
 static void say_returned(const struct disk *disk, struct bus_status *status) {
-        if (disk->mounts.n > 0)
+        if (*and_mounted(disk))
                 say(status, "when it answers, what was mounted is mounted again, within %s",
                     SPAN(MOUNT_DEADLINE));
         say(status, "if it does not, the disk stays failed");

@@ -47,6 +47,7 @@ static enum event_kind event_of(enum incident_state state, enum incident_state b
         case INCIDENT_UNCURED:
         case INCIDENT_UNDRAINED:
         case INCIDENT_CONTAINED:
+        case INCIDENT_HELD:
                 return EVENT_STUCK;
         case INCIDENT_RECOVERED:
                 return EVENT_RECOVERED;
@@ -73,6 +74,7 @@ static enum outcome asked_outcome(const struct disk *disk) {
         case INCIDENT_RETURNING:
         case INCIDENT_AWAITING:
         case INCIDENT_VERIFYING:
+        case INCIDENT_CHECKING:
         case INCIDENT_MOUNTING:
                 return l->overdue ? OUTCOME_TIMED_OUT : OUTCOME_NONE;
         case INCIDENT_RECOVERED:
@@ -149,12 +151,16 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
 /* Where a filesystem step begins, and where it goes: mounts that stand on others are ended first
  * and brought back last. */
 static size_t mount_index(const struct disk *disk) {
-        return disk->watch.ladder.step == STEP_FS_UMOUNT ? disk->mounts.n - 1 - disk->mount_next
-                                                         : disk->mount_next;
+        enum step step = disk->watch.ladder.step;
+
+        return step == STEP_FS_UMOUNT || step == STEP_FS_CLEAR
+                       ? disk->mounts.n - 1 - disk->mount_next
+                       : disk->mount_next;
 }
 
 static bool is_filesystem_step(enum step step) {
-        return step == STEP_FS_SHUTDOWN || step == STEP_FS_UMOUNT || step == STEP_FS_MOUNT;
+        return step == STEP_FS_CHECK || step == STEP_FS_CLEAR || step == STEP_FS_SHUTDOWN ||
+               step == STEP_FS_UMOUNT || step == STEP_FS_MOUNT;
 }
 
 static int begin(enum step step, void *userdata) {
@@ -168,11 +174,11 @@ static int begin(enum step step, void *userdata) {
                 return domain_begin(disk, step, disk->agent->ticked);
         if (!is_filesystem_step(step))
                 return executor_begin(&disk->executor, step, 0, NULL);
+        if (disk->mount_next == 0)
+                disk->mount_error = 0;
         /* A state file may have lost its mounts: then there is nothing to do, and it is done. */
         if (disk->mounts.n == 0)
                 return 1;
-        if (disk->mount_next == 0)
-                disk->mount_error = 0;
         return executor_begin(&disk->executor, step, 0, disk->mounts.entries + mount_index(disk));
 }
 
@@ -190,9 +196,12 @@ void incident_pursue(struct disk *disk, usec_t now) {
 static bool next_mount(struct disk *disk, int error) {
         const struct mount_entry *entry = disk->mounts.entries + mount_index(disk);
 
-        wording_set(disk, "%s: %s: %s", entry->target, step_to_string(disk->watch.ladder.step),
-                    error < 0 ? strerror(-error) : "done");
-        incident_report(disk, EVENT_PROGRESS, disk->detail);
+        if (error <= 0) { /* else it was left alone */
+                wording_set(disk, "%s: %s: %s", entry->target,
+                            step_to_string(disk->watch.ladder.step),
+                            error < 0 ? strerror(-error) : "done");
+                incident_report(disk, EVENT_PROGRESS, disk->detail);
+        }
         /* A mount that cannot be restored at all is said once, and not tried for ever. */
         if (error < 0 && error != -EOPNOTSUPP && disk->mount_error == 0)
                 disk->mount_error = error;

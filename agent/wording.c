@@ -228,6 +228,10 @@ static void say_failing(struct disk *disk, enum incident_state before) {
         case INCIDENT_HEALTHY:
         case INCIDENT_SUSPECT:
         case INCIDENT_REPORTED:
+        case INCIDENT_CHECKING:
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
                 wording_set(disk, "%s: %s (limit %s): %s%s",
                             symptom_to_string(disk->watch.symptom.kind), SEEN(disk),
                             SPAN(limit(disk)), act, disk->by_hand ? ", asked for by hand" : "");
@@ -238,16 +242,36 @@ static void say_failing(struct disk *disk, enum incident_state before) {
         }
 }
 
+/* What is known of its filesystems. */
+static const char *say_survivors(const struct disk *disk, enum incident_state before, char *buf,
+                                 size_t size) {
+        buf[0] = '\0';
+        if (before != INCIDENT_CHECKING)
+                return buf;
+        if (disk->executor.step == STEP_FS_CHECK)
+                return "; whether its filesystems are alive is not known, for a write to them has "
+                       "not come back";
+        if (disk->mount_error < 0)
+                (void) snprintf(buf, size, "; but not all its filesystems have survived (%s), and "
+                                           "only to unmount and mount those brings them back",
+                                strerror(-disk->mount_error));
+        return buf;
+}
+
 static void say_recovered(struct disk *disk, enum incident_state before, usec_t now) {
         const struct ladder *l = &disk->watch.ladder;
+        char text[256];
 
         if (l->failed)
                 wording_set(disk, "the disk answers again%s",
                             before == INCIDENT_MOUNTING ? ", its filesystems are mounted again"
                                                         : "");
+        else if (before == INCIDENT_REVIVING)
+                wording_set(disk, "the disk answers, and what had not survived is mounted again");
         else
-                wording_set(disk, "I/O completes again, %s after the %s began",
-                            SPAN(now - l->past.acted_at), wording_act(l->past.act));
+                wording_set(disk, "I/O completes again, %s after the %s began%s",
+                            SPAN(now - l->past.acted_at), wording_act(l->past.act),
+                            say_survivors(disk, before, text, sizeof(text)));
 }
 
 /* What becomes of a failed disk. */
@@ -259,6 +283,14 @@ static void say_then(const struct disk *disk, char *buf, size_t size, usec_t wai
                                            "controller-rescan");
         else
                 (void) snprintf(buf, size, "; taken up again when it appears");
+}
+
+static const char *what_is_ended(const struct disk *disk) {
+        if (disk->mounts.n == 0 || disk->watch.plan.on_failed == ON_FAILED_NOTHING)
+                return "";
+        return disk->watch.plan.on_failed == ON_FAILED_SHUTDOWN
+                       ? ", its filesystems are shut down"
+                       : ", its filesystems are unmounted";
 }
 
 static void say_failed(struct disk *disk, enum incident_state before, usec_t now) {
@@ -275,7 +307,7 @@ static void say_failed(struct disk *disk, enum incident_state before, usec_t now
                 wording_set(disk, "the controller has not come back%s", then);
         else
                 wording_set(disk, "failed cleanly: its I/O ends with EIO%s%s",
-                            disk->mounts.n > 0 ? ", its filesystems are unmounted" : "", then);
+                            what_is_ended(disk), then);
 }
 
 /* Why there is no symptom any more. */
@@ -338,6 +370,33 @@ static void say_undrained(struct disk *disk, enum incident_state before) {
                             REQUESTS(disk->watch.symptom.outstanding));
 }
 
+/* How the filesystems of a disk that has recovered are seen to. */
+static void say_revival(struct disk *disk, enum incident_state before, usec_t now) {
+        switch (disk->watch.ladder.past.state) {
+        case INCIDENT_CHECKING:
+                wording_set(disk, "the disk answers; writing to its filesystems to see whether "
+                                  "they are alive");
+                break;
+        case INCIDENT_CLEARING:
+                if (before == INCIDENT_CHECKING)
+                        wording_set(disk, "I/O completes again, but not all its filesystems have "
+                                          "survived (%s); unmounting those, to mount them again",
+                                    strerror(-disk->mount_error));
+                else
+                        wording_set(disk, "unmounting what has not survived");
+                break;
+        case INCIDENT_HELD:
+                wording_set(disk, "the disk is well, but a filesystem that has not survived "
+                                  "cannot be %s: %s; tried again in %s",
+                            before == INCIDENT_REVIVING ? "mounted again" : "unmounted",
+                            strerror(-disk->mount_error),
+                            SPAN(disk->watch.ladder.deadline - now));
+                break;
+        default:
+                wording_set(disk, "mounting what has not survived");
+        }
+}
+
 void wording_entered(struct disk *disk, enum incident_state before, usec_t now) {
         assert(disk);
 
@@ -362,6 +421,12 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
                 break;
         case INCIDENT_VERIFYING:
                 wording_set(disk, "I/O moves; reading one block to make sure");
+                break;
+        case INCIDENT_CHECKING:
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
+                say_revival(disk, before, now);
                 break;
         case INCIDENT_RECOVERED:
                 say_recovered(disk, before, now);

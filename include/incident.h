@@ -12,6 +12,10 @@ enum incident_state {
         INCIDENT_UNCURED,    /* it was refused, or is all we may do; tried again later */
         INCIDENT_SETTLING,   /* cure done: will the I/O move? */
         INCIDENT_VERIFYING,  /* it moved: will a read come back? */
+        INCIDENT_CHECKING,   /* a read came back: are its filesystems alive? */
+        INCIDENT_CLEARING,   /* not all: those that died are being unmounted */
+        INCIDENT_HELD,       /* that, or the mount, did not work; tried again after a while */
+        INCIDENT_REVIVING,   /* what was unmounted is being mounted again */
         INCIDENT_RECOVERED,  /* all clear; healthy at the next sample */
         INCIDENT_FAILING,    /* the rung that fails the disk is under way */
         INCIDENT_ENDING,     /* as that, while a controller reset does not return */

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "include/policy.h"
 #include "include/step.h"
 #include "include/usec.h"
 
@@ -30,5 +31,7 @@ struct plan {
         usec_t answer;    /* how long a reset may take to return */
         usec_t fail_answer; /* and the step that fails the disk */
         bool contain;     /* what can never be ended is at least kept from new I/O */
+        enum policy_on_recovered on_recovered;
+        enum policy_on_failed on_failed;
         usec_t fence_wait; /* stuck for so long, the machine is given up; USEC_INFINITY: never */
 };

@@ -19,6 +19,8 @@ struct policy {
         usec_t nvme_io_timeout;  /* NvmeIoTimeoutSec=: 0: as it is */
         usec_t nvme_admin_timeout; /* NvmeAdminTimeoutSec=: 0: as it is */
         uint64_t xfs_max_retries; /* XfsMaxRetries=: UINT64_MAX: as it is */
+        uint64_t on_recovered;   /* OnRecovered=: enum policy_on_recovered */
+        uint64_t on_failed;      /* OnFailed=: enum policy_on_failed */
         uint64_t act;            /* Act=: 0: nothing is done to it, whatever is seen */
         uint64_t rungs;          /* Rungs=: a list of enum policy_rung, those that may be used */
         uint64_t blast_radius;   /* BlastRadius=: enum reach, as far as healthy disks go with it */
@@ -50,6 +52,21 @@ enum policy_siblings {
         SIBLINGS_RESET,      /* as without them */
         SIBLINGS_FAIL_FIRST, /* one act that ends it, no cures before it */
         SIBLINGS_REPORT,     /* nothing */
+};
+
+/* What to do with its filesystems when a disk recovered ... */
+enum policy_on_recovered {
+        ON_RECOVERED_NOTHING,
+        ON_RECOVERED_CHECK,   /* say which did not survive */
+        ON_RECOVERED_REMOUNT, /* and unmount and mount those */
+};
+
+/* ... and when it was failed: each does also what those before it do. */
+enum policy_on_failed {
+        ON_FAILED_NOTHING,
+        ON_FAILED_SHUTDOWN,
+        ON_FAILED_UNMOUNT,
+        ON_FAILED_REMOUNT, /* when the disk is back */
 };
 
 enum policy_fence {

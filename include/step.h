@@ -22,6 +22,8 @@ enum step {
         STEP_CONTROLLER_RESCAN,  /* looks for the function on PCI again */
 
         STEP_PROBE,       /* read one block from the device, past every cache */
+        STEP_FS_CHECK,    /* filesystems: write and sync a nameless file */
+        STEP_FS_CLEAR,    /* filesystems: those that do not take that: shut down and unmount */
         STEP_FS_SHUTDOWN, /* filesystems: new I/O ends with EIO at once */
         STEP_FS_UMOUNT,   /* filesystems: unmount, never lazily */
         STEP_RUNNING,     /* state := running, then as STEP_PROBE */

@@ -119,6 +119,10 @@ static int step_on_controller(struct controller *controller, enum step step) {
 
 static int carry_out(struct slot *slot, const struct request *request) {
         switch (request->step) {
+        case STEP_FS_CHECK:
+                return filesystem_check(&request->entry);
+        case STEP_FS_CLEAR:
+                return filesystem_clear(&request->entry);
         case STEP_FS_SHUTDOWN:
                 return filesystem_shutdown(&request->entry);
         case STEP_FS_UMOUNT:

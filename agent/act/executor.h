@@ -40,7 +40,7 @@ struct executor_report {
         enum executor_news news;
         enum step step;
         unsigned slot;
-        int error; /* 0 or a negative errno */
+        int error; /* 0 or a negative errno; 1: see filesystem_check() and filesystem_clear() */
         union {
                 struct {
                         bool reserved;     /* initiators are registered for reservations */

@@ -99,6 +99,47 @@ int filesystem_shutdown(const struct mount_entry *entry) {
         return ioctl(fd, SHUTDOWN_IOCTL, &how) < 0 ? -errno : 0;
 }
 
+/* Full, over quota, immutable: alive. */
+static bool is_dead(int error) {
+        return error == -EROFS || error == -EIO || error == -EUCLEAN || error == -ESHUTDOWN;
+}
+
+static int write_and_sync(int fd) {
+        static const char block[4096];
+
+        if (pwrite(fd, block, sizeof(block), 0) < 0)
+                return -errno;
+        return fsync(fd) < 0 ? -errno : 0;
+}
+
+int filesystem_check(const struct mount_entry *entry) {
+        _cleanup_close_ int fd = -EBADF;
+        int r;
+
+        assert(entry);
+
+        if (entry->flags & MS_RDONLY)
+                return 1;
+        r = is_mounted(entry);
+        if (r < 0)
+                return r;
+        if (r == 0 || mount_id_at(entry->target) != entry->id)
+                return 1;
+        fd = open(entry->target, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+        r = fd < 0 ? -errno : write_and_sync(fd);
+        return is_dead(r) ? r : 1;
+}
+
+int filesystem_clear(const struct mount_entry *entry) {
+        int r;
+
+        r = filesystem_check(entry);
+        if (!is_dead(r))
+                return r;
+        (void) filesystem_shutdown(entry); /* not all can; it is dead as it is */
+        return filesystem_umount(entry);
+}
+
 int filesystem_umount(const struct mount_entry *entry) {
         int r;
 

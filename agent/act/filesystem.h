@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* The acts on one mount of a filesystem whose disk has been made to fail its I/O. Each checks first
- * that the mount it was told of is still there, by mount id and device, so that it never touches
- * what has been mounted on the same directory since or lies beneath. For executors only: each may
- * hang as long as the disk does. */
+/* The acts on one mount of a filesystem whose disk has been made to fail its I/O, or has come back
+ * from a hang. Each checks first that the mount it was told of is still there, by mount id and
+ * device, so that it never touches what has been mounted on the same directory since or lies
+ * beneath. For executors only: each may hang as long as the disk does. */
 
 #include "include/mount-entry.h"
+
+/* Whether the filesystem is alive, by writing 4 KiB to a file without a name in it and syncing it:
+ * its flags tell a lie after an abort (ext4 of 6.1 and 6.12 stays "rw"). 1 when it is, also when
+ * that is not known: it is mounted no longer or read-only, or takes no such file; or the negative
+ * errno by which it is dead: -EROFS, -EIO, -EUCLEAN, -ESHUTDOWN. Leaves nothing behind. */
+int filesystem_check(const struct mount_entry *entry);
+
+/* Shuts down and unmounts one that is dead by the same token. 1 when it is not, and was left alone;
+ * 0; or as filesystem_umount(). */
+int filesystem_clear(const struct mount_entry *entry);
 
 /* Shuts the filesystem down without flushing its log: new calls end with EIO (ext4, XFS, F2FS:
  * _IOR('X', 125, u32) with 2). 0, also when it is no longer mounted; -ENOTTY when this filesystem

@@ -12,6 +12,8 @@ static const char *const retries[] = { "leave", "0", "1", "2", "3", "4", "5", "i
 static const char *const radii[] = { "disk", "target", "domain", NULL };
 static const char *const siblings[] = { "reset", "fail-first", "report", NULL };
 static const char *const if_owned[] = { "report", "act", NULL };
+static const char *const on_recovered[] = { "nothing", "check", "remount", NULL };
+static const char *const on_failed[] = { "nothing", "shutdown", "unmount", "remount", NULL };
 static const char *const fences[] = { "none", "panic", "reboot", NULL };
 
 const struct conf_key conf_keys[CONF_KEYS] = {
@@ -245,5 +247,30 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .fallback = 0,
                 .meaning = "Up to so much longer, at random: guests that share a hypervisor are\n"
                            "not to boot all at once.",
+        },
+        {
+                .section = "Filesystem", .name = "OnRecovered", .type = CONF_CHOICE,
+                .careful = CONF_SMALLER, .words = on_recovered,
+                .offset = offsetof(struct policy, on_recovered),
+                .min = 0, .max = 2, .preset = 2,
+                .fallback = 0,
+                .meaning = "After the disk has recovered: check writes 4 KiB to a file without a\n"
+                           "name in each filesystem that is mounted from it for writing, and\n"
+                           "says which no longer takes that, for a request may have ended with\n"
+                           "an error all the same. remount also unmounts such a filesystem, as\n"
+                           "soon as nothing uses it, and mounts it again; but not with Act=no,\n"
+                           "and never what the system runs from.",
+        },
+        {
+                .section = "Filesystem", .name = "OnFailed", .type = CONF_CHOICE,
+                .careful = CONF_SMALLER, .words = on_failed,
+                .offset = offsetof(struct policy, on_failed),
+                .min = 0, .max = 3, .preset = 3,
+                .fallback = 0,
+                .meaning = "After the disk was failed (offline, controller-fail), and all its I/O\n"
+                           "has ended with an error: shutdown has its filesystems refuse all I/O\n"
+                           "from then on, unmount also unmounts them as soon as nothing uses\n"
+                           "them, remount also mounts them again when the disk is back. nothing\n"
+                           "leaves them to what they make of the errors.",
         },
 };

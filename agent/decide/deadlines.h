@@ -3,9 +3,11 @@
 
 #include "include/usec.h"
 
-/* How long each step may take. A probe is answered at once or hangs; unmounting a dead filesystem
- * takes about a second; mounting may replay a journal; a controller is removed in less than one. */
+/* How long each step may take. A probe is answered at once or hangs; a sync waits for what others
+ * have written before; unmounting a dead filesystem takes about a second; mounting may replay a
+ * journal; a controller is removed in less than one. */
 #define PROBE_DEADLINE (10 * USEC_PER_SEC)
+#define CHECK_DEADLINE (30 * USEC_PER_SEC)
 #define END_DEADLINE (10 * USEC_PER_SEC)
 #define FINISH_DEADLINE (10 * USEC_PER_SEC)
 #define RESTORE_DEADLINE (5 * USEC_PER_SEC)

@@ -67,6 +67,17 @@ static enum event event_of_watch(const struct ladder *ladder, const struct view 
         return view->plan->contain && may(view, STEP_FS_SHUTDOWN) ? EVENT_CONTAIN : EVENT_REPORT;
 }
 
+/* Its filesystems are seen to while the disk serves, and it may hang again. */
+static enum event event_of_revival(const struct ladder *ladder, const struct view *view,
+                                   bool late) {
+        enum event event = event_of_watch(ladder, view);
+
+        if (event == EVENT_LIMIT || event == EVENT_GIVE_UP ||
+            (event == EVENT_REPORT && ladder->past.state == INCIDENT_HELD))
+                return event;
+        return late ? EVENT_DEADLINE : EVENT_NONE;
+}
+
 /* For a whole window: counted by the detector, which leaves out the time nobody ran. */
 static bool has_no_effect(const struct view *view) {
         return view->symptom->quiet >= view->policy->settle ||
@@ -142,6 +153,11 @@ static enum event event_of_state(const struct ladder *ladder, const struct view 
         case INCIDENT_SUSPECT:
         case INCIDENT_REPORTED:
                 return event_of_watch(ladder, view);
+        case INCIDENT_CHECKING:
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
+                return event_of_revival(ladder, view, late);
         case INCIDENT_RECOVERED:
                 return EVENT_CLEAR;
         case INCIDENT_SETTLING:

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/decide/bend.h"
 #include "agent/decide/deadlines.h"
 #include "agent/decide/drivers.h"
 #include "agent/decide/event.h"
@@ -25,6 +26,10 @@ static const struct state {
         [INCIDENT_UNCURED] = { "stuck", STEP_NONE, BACKOFF },
         [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* the detector counts SettleSec= */
         [INCIDENT_VERIFYING] = { "settling", STEP_PROBE, PROBE_DEADLINE },
+        [INCIDENT_CHECKING] = { "settling", STEP_FS_CHECK, CHECK_DEADLINE },
+        [INCIDENT_CLEARING] = { "settling", STEP_FS_CLEAR, UMOUNT_DEADLINE },
+        [INCIDENT_HELD] = { "settling", STEP_NONE, BACKOFF },
+        [INCIDENT_REVIVING] = { "settling", STEP_FS_MOUNT, MOUNT_DEADLINE },
         [INCIDENT_RECOVERED] = { "recovered", STEP_NONE, 0 },
         [INCIDENT_FAILING] = { "failing", BY_PLAN, 0 },
         [INCIDENT_ENDING] = { "failing", STEP_CONTROLLER_END, END_DEADLINE },
@@ -93,9 +98,32 @@ static const struct rule {
         { INCIDENT_SETTLING, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_UNCURED },
 
-        { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_RECOVERED },
+        { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_CHECKING },
         { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* LADDER_PROBES_MAX times */
         { INCIDENT_VERIFYING, EVENT_DEADLINE, INCIDENT_SETTLING },
+
+        { INCIDENT_CHECKING, EVENT_DONE, INCIDENT_RECOVERED },
+        { INCIDENT_CHECKING, EVENT_ERROR, INCIDENT_CLEARING },
+        { INCIDENT_CHECKING, EVENT_DEADLINE, INCIDENT_RECOVERED }, /* the disk, at least */
+        { INCIDENT_CHECKING, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_CHECKING, EVENT_GIVE_UP, INCIDENT_FAILING },
+
+        { INCIDENT_CLEARING, EVENT_DONE, INCIDENT_REVIVING },
+        { INCIDENT_CLEARING, EVENT_ERROR, INCIDENT_HELD },
+        { INCIDENT_CLEARING, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_CLEARING, EVENT_GIVE_UP, INCIDENT_FAILING },
+
+        { INCIDENT_HELD, EVENT_DEADLINE, INCIDENT_CLEARING },
+        { INCIDENT_HELD, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_HELD, EVENT_GIVE_UP, INCIDENT_FAILING },
+        { INCIDENT_HELD, EVENT_REPORT, INCIDENT_REPORTED },
+        { INCIDENT_HELD, EVENT_REQUEST, INCIDENT_ACTING },
+        { INCIDENT_HELD, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
+
+        { INCIDENT_REVIVING, EVENT_DONE, INCIDENT_RECOVERED },
+        { INCIDENT_REVIVING, EVENT_ERROR, INCIDENT_HELD },
+        { INCIDENT_REVIVING, EVENT_LIMIT, INCIDENT_ACTING },
+        { INCIDENT_REVIVING, EVENT_GIVE_UP, INCIDENT_FAILING },
 
         { INCIDENT_RECOVERED, EVENT_CLEAR, INCIDENT_HEALTHY },
 
@@ -110,6 +138,10 @@ static const struct rule {
         { INCIDENT_UNCURED, EVENT_DRAGGED, INCIDENT_DRAINING },
         { INCIDENT_SETTLING, EVENT_DRAGGED, INCIDENT_DRAINING },
         { INCIDENT_VERIFYING, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_CHECKING, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_CLEARING, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_HELD, EVENT_DRAGGED, INCIDENT_DRAINING },
+        { INCIDENT_REVIVING, EVENT_DRAGGED, INCIDENT_DRAINING },
         { INCIDENT_RECOVERED, EVENT_DRAGGED, INCIDENT_DRAINING },
 
         { INCIDENT_ENDING, EVENT_DONE, INCIDENT_FINISHING },
@@ -281,6 +313,16 @@ static void note(struct ladder *ladder, const struct plan *plan, enum incident_s
         case INCIDENT_UNDRAINED:
                 ladder->outcome = OUTCOME_NO_CHANGE;
                 break;
+        case INCIDENT_CHECKING: /* the disk itself is well */
+                ladder->cured_at = now;
+                ladder->stuck_since = USEC_INFINITY;
+                break;
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
+                ladder->outcome = OUTCOME_RECOVERED;
+                ladder->stuck_since = USEC_INFINITY;
+                break;
         case INCIDENT_RECOVERED:
                 ladder->outcome = OUTCOME_RECOVERED;
                 ladder->cured_at = ladder->failed ? 0 : now;
@@ -302,64 +344,6 @@ static void note(struct ladder *ladder, const struct plan *plan, enum incident_s
 }
 
 /* ---- which state is entered ---- */
-
-/* What can be done to this disk bends the way. */
-static enum incident_state bend_by_plan(const struct ladder *ladder, const struct plan *plan,
-                                        enum incident_state next) {
-        if (next == INCIDENT_FINISHING && plan->finish == STEP_NONE &&
-            ladder->past.state != INCIDENT_ACTING)
-                next = INCIDENT_DRAINING;
-        if (next == INCIDENT_ENDING && plan->end == STEP_NONE)
-                next = INCIDENT_UNDRAINED;
-        if (next == INCIDENT_FAILED && ladder->contained &&
-            ladder->past.state == INCIDENT_UNMOUNTING)
-                next = INCIDENT_MOUNTING;
-        if (next == INCIDENT_RETURNING && ladder->answers && plan->back != STEP_RUNNING)
-                next = ladder->contained ? INCIDENT_MOUNTING : INCIDENT_VERIFYING;
-        if (ladder->past.state == INCIDENT_RETURNING && plan->back == STEP_CONTROLLER_RESCAN)
-                return next == INCIDENT_MOUNTING ? INCIDENT_AWAITING
-                       : next == INCIDENT_FAILING ? INCIDENT_FAILED
-                                                  : next;
-        return next;
-}
-
-/* Nor is what the incident has come to forgotten by an act that was not carried out. */
-static enum incident_state bend_back(const struct ladder *ladder, enum incident_state next) {
-        if (!ladder->failed)
-                return next;
-        if (ladder->past.state == INCIDENT_ACTING && next == INCIDENT_HEALTHY)
-                return INCIDENT_UNCURED;
-        if (ladder->past.state != INCIDENT_FENCING || next != INCIDENT_UNCURED)
-                return next;
-        if (ladder->contained)
-                return INCIDENT_CONTAINED;
-        return step_is_cure(ladder->past.act) ? next : INCIDENT_UNDRAINED;
-}
-
-/* What stands on it does, too: without filesystems there is nothing to shut down and nothing to
- * mount; and a disk that the system itself runs from is never failed. */
-static enum incident_state bend(const struct ladder *ladder, const struct plan *plan,
-                                enum incident_state next, enum footing footing) {
-        next = bend_back(ladder, bend_by_plan(ladder, plan, next));
-        if (footing == FOOTING_NONE && next == INCIDENT_SHUTTING)
-                return INCIDENT_FAILED;
-        if (footing == FOOTING_NONE && next == INCIDENT_MOUNTING)
-                return INCIDENT_RECOVERED;
-        if ((footing == FOOTING_SYSTEM || plan->fail == STEP_NONE) &&
-            (next == INCIDENT_FAILING || next == INCIDENT_FINISHING))
-                return INCIDENT_UNCURED;
-        if (footing == FOOTING_SYSTEM && next == INCIDENT_SHUTTING)
-                return INCIDENT_UNCURED;
-        if (footing != FOOTING_DATA && next == INCIDENT_CONTAINING)
-                return INCIDENT_REPORTED;
-        if (next == INCIDENT_SETTLING && ladder->probes >= LADDER_PROBES_MAX)
-                return INCIDENT_UNCURED;
-        /* What this incident may have unmounted comes back, whichever way the disk did. */
-        if (ladder->failed && footing == FOOTING_DATA &&
-            ladder->past.state == INCIDENT_VERIFYING && next == INCIDENT_RECOVERED)
-                return INCIDENT_MOUNTING;
-        return next;
-}
 
 static void enter(struct ladder *ladder, const struct plan *plan, enum incident_state next,
                   enum step cure, usec_t now) {
@@ -402,7 +386,8 @@ static bool fire(struct ladder *ladder, const struct plan *plan, enum event even
                 if (rules[i].state == ladder->past.state && rules[i].event == event) {
                         if (event == EVENT_AGAIN)
                                 ladder->outcome = OUTCOME_REFUSED;
-                        enter(ladder, plan, bend(ladder, plan, rules[i].next, footing), cure, now);
+                        enter(ladder, plan, ladder_bend(ladder, plan, rules[i].next, footing),
+                              cure, now);
                         return true;
                 }
         if (event == EVENT_DEADLINE)
@@ -427,6 +412,7 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
         case INCIDENT_UNCURED:
         case INCIDENT_SETTLING:
         case INCIDENT_VERIFYING:
+        case INCIDENT_CHECKING:
         case INCIDENT_FAILING:
         case INCIDENT_ENDING:
         case INCIDENT_FINISHING:
@@ -436,6 +422,11 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
         case INCIDENT_FENCING:
                 /* Not offline: it was killed before it did anything. Look again first. */
                 return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
+                /* What was unmounted already is still to be mounted. */
+                return offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
         case INCIDENT_SHUTTING:
         case INCIDENT_UNMOUNTING:
         case INCIDENT_BUSY:
@@ -468,8 +459,12 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
                 return;
         if (next == INCIDENT_FAILING && plan->fail == STEP_NONE)
                 next = INCIDENT_DRAINING;
+        if (next == INCIDENT_SHUTTING && plan->on_failed < ON_FAILED_SHUTDOWN)
+                next = INCIDENT_FAILED;
+        if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)
+                next = INCIDENT_SETTLING;
         ladder->contained = next == INCIDENT_CONTAINED;
-        ladder->failed = next != INCIDENT_SETTLING;
+        ladder->failed = next != INCIDENT_SETTLING && next != INCIDENT_CLEARING;
         ladder->answers = next == INCIDENT_FAILED && !offline;
         /* Offline by whoever it was: no cure is what is being looked at. */
         if (ladder->failed && !ladder->contained && !step_is_fail(past->act) &&

@@ -99,13 +99,24 @@ static void plan_nvme(const struct policy *policy, const struct driver *driver,
                        (finite && !facts->multipath ? facts->io_timeout : 0);
 }
 
+/* What is only watched may have been reset by hand: nobody has asked for more than that. */
+static enum policy_on_recovered on_recovered(const struct policy *policy) {
+        return policy->act || policy->on_recovered < ON_RECOVERED_CHECK
+                       ? (enum policy_on_recovered) policy->on_recovered
+                       : ON_RECOVERED_CHECK;
+}
+
 void plan_make(const struct disk_id *disk, const struct policy *policy,
                const struct nvme_facts *facts, struct plan *ret) {
         const struct driver *driver;
 
         assert(disk && policy && ret);
 
-        *ret = (struct plan) { .fence_wait = policy->fence ? policy->fence_wait : USEC_INFINITY };
+        *ret = (struct plan) {
+                .on_recovered = on_recovered(policy),
+                .on_failed = (enum policy_on_failed) policy->on_failed,
+                .fence_wait = policy->fence ? policy->fence_wait : USEC_INFINITY,
+        };
         driver = driver_find(disk->driver);
         if (!driver)
                 return;

@@ -19,14 +19,14 @@ MUTANTS = MUTANTS + ACT_MUTANTS
 
 FLAGS = ["-std=gnu17", "-D_GNU_SOURCE", "-O1", "-w"]
 SOURCES = ["agent/detect/detector.c", "agent/detect/stall.c", "agent/detect/window.c",
-           "agent/watch.c", "agent/decide/drivers.c", "agent/decide/event.c",
-           "agent/decide/guard.c", "agent/decide/ladder.c", "agent/decide/names.c",
+           "agent/watch.c", "agent/decide/bend.c", "agent/decide/drivers.c",
+           "agent/decide/event.c", "agent/decide/guard.c", "agent/decide/ladder.c", "agent/decide/names.c",
            "agent/decide/plan.c",
            "agent/act/controller.c", "agent/act/door.c", "agent/act/prepare.c",
            "agent/act/scsi.c", "agent/act/undo.c",
            "agent/base/file-util.c"]
 DETECTOR = ["window", "detector", "detector-request", "failover", "watch", "detector-random"]
-LADDER = ["guard", "plan", "ladder", "ladder-fail", "ladder-rungs", "watch", "ladder-all"]
+LADDER = ["guard", "plan", "ladder", "ladder-fail", "ladder-rungs", "ladder-revival", "watch", "ladder-all"]
 ACT = ["controller", "undo", "prepare", "scsi"]
 ALL = list(dict.fromkeys(DETECTOR + LADDER + ACT))
 TRACES = "400"  # of each property: what needs more luck than that needs a test of its own

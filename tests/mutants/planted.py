@@ -9,6 +9,7 @@ WINDOW = "agent/detect/window.c"
 WATCH = "agent/watch.c"
 LADDER = "agent/decide/ladder.c"
 EVENT = "agent/decide/event.c"
+BEND = "agent/decide/bend.c"
 GUARD = "agent/decide/guard.c"
 PLAN = "agent/decide/plan.c"
 
@@ -492,3 +493,38 @@ mutant("contain-what-can-be-reset", PLAN,
        "filesystems are shut down over a disk that a reset would cure")
 mutant("fence-unasked", PLAN, "policy->fence ? policy->fence_wait : USEC_INFINITY",
        "policy->fence_wait", "a machine is given up whose policy does not say so")
+
+# ---- bend.c: what the policy and what stands on the disk make of the way ----
+
+mutant("system-unmounted", BEND, "(footing != FOOTING_DATA || plan->on_recovered != ON_RECOVERED_REMOUNT))",
+       "plan->on_recovered != ON_RECOVERED_REMOUNT)", "what the system runs from is unmounted")
+mutant("check-remounts", BEND, "(footing != FOOTING_DATA || plan->on_recovered != ON_RECOVERED_REMOUNT))",
+       "footing != FOOTING_DATA)", "a policy that has it checked has it unmounted")
+mutant("checked-unasked", BEND,
+       "(footing == FOOTING_NONE ||\n                                          "
+       "plan->on_recovered == ON_RECOVERED_NOTHING))",
+       "footing == FOOTING_NONE)", "filesystems are written to against the policy")
+mutant("unmounted-is-not-mounted", BEND, "if (next == INCIDENT_CHECKING && ladder->failed)",
+       "if (false)", "what was unmounted stays so, when the disk came back by another way")
+mutant("shut-down-unasked", BEND, "plan->on_failed < ON_FAILED_SHUTDOWN", "false",
+       "OnFailed=nothing shuts down")
+mutant("unmounted-unasked", BEND, "plan->on_failed < ON_FAILED_UNMOUNT", "false",
+       "OnFailed=shutdown unmounts")
+mutant("mounted-unasked", BEND, "plan->on_failed < ON_FAILED_REMOUNT", "false",
+       "OnFailed=unmount mounts again")
+mutant("contained-for-good", BEND, "        if (ladder->contained)\n                return next;\n", "",
+       "what was shut down over a hung disk is never mounted again")
+mutant("revival-resumed-unasked", LADDER,
+       "if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)", "if (false)",
+       "filesystems are unmounted by a policy that no longer holds")
+mutant("revival-not-resumed", LADDER,
+       "return offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;",
+       "return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;",
+       "a filesystem stays unmounted when the daemon is killed in between")
+mutant("hang-unseen-in-revival", EVENT,
+       "        if (event == EVENT_LIMIT || event == EVENT_GIVE_UP ||\n"
+       "            (event == EVENT_REPORT && ladder->past.state == INCIDENT_HELD))\n"
+       "                return event;\n", "",
+       "a disk that hangs again is left alone for as long as a filesystem is held")
+mutant("remounted-though-only-watched", PLAN, "return policy->act || policy->on", "return true || policy->on",
+       "what somebody reset by hand, on a disk that is to be left alone, is unmounted, too")

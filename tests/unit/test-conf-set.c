@@ -348,8 +348,8 @@ static void test_match_is_for_policies(void **state) {
         world_put(world.etc, "/unhangd.conf", "[Match]\nDriver=nvme\n");
         world_read(&world);
         assert_string_equal(world.said, "/etc/unhangd.conf:2: [Match] Driver=nvme: no such "
-                                        "section; allowed are [Prepare], [Detect], [Recover]; the "
-                                        "line is ignored\n");
+                                        "section; allowed are [Prepare], [Detect], [Recover], "
+                                        "[Filesystem]; the line is ignored\n");
         world_put(world.etc, "/unhangd.conf", "");
         world_put(world.etc, "/policy.d/a.policy", "[Match]\nDriver=\n[Mach]\nDriver=x\n");
         world_read(&world);
@@ -358,7 +358,8 @@ static void test_match_is_for_policies(void **state) {
                             "globs, parted by blanks, with ! before them for all others; no disk "
                             "is matched\n"
                             "/etc/policy.d/a.policy:4: [Mach] Driver=x: no such section; allowed "
-                            "are [Match], [Prepare], [Detect], [Recover]; no disk is matched\n");
+                            "are [Match], [Prepare], [Detect], [Recover], [Filesystem]; no disk "
+                            "is matched\n");
         world_end(&world);
 }
 

@@ -25,6 +25,8 @@ static const struct policy defaults = {
         .settle = 30 * USEC_PER_SEC,
         .iostats = 1,
         .xfs_max_retries = UINT64_MAX,
+        .on_recovered = ON_RECOVERED_REMOUNT,
+        .on_failed = ON_FAILED_REMOUNT,
         .act = 1,
         .rungs = 0x7654321,
         .max_acts = 6,
@@ -305,7 +307,8 @@ static void test_counts(void **state) {
 /* Every field is reached, once, and every type is used, so that what goes over the table tests it.
  * The keys of a section stand together, and no line of a meaning is too long for the file. */
 static void test_table_is_whole(void **state) {
-        static const char *const sections[] = { "Prepare", "Detect", "Recover" };
+        static const char *const sections[] = { "Prepare", "Detect", "Recover",
+                                                "Filesystem" };
         bool reached[sizeof(struct policy) / sizeof(uint64_t)] = {}, used[_CONF_TYPE_MAX] = {};
         size_t section = 0;
 
@@ -381,11 +384,11 @@ static void test_unknown(void **state) {
 
         assert_report(&reading, 6,
                       "text:1: StallSec=1s: stands before any section; allowed are [Prepare], "
-                      "[Detect], [Recover]; 7d is in force, to be safe\n"
+                      "[Detect], [Recover], [Filesystem]; 7d is in force, to be safe\n"
                       "text:3: [Detekt] StallSec=1s: no such section; allowed are [Prepare], "
-                      "[Detect], [Recover]; 7d is in force, to be safe\n"
+                      "[Detect], [Recover], [Filesystem]; 7d is in force, to be safe\n"
                       "text:5: [detect] StallSec=1s: no such section; allowed are [Prepare], "
-                      "[Detect], [Recover]; 7d is in force, to be safe\n"
+                      "[Detect], [Recover], [Filesystem]; 7d is in force, to be safe\n"
                       "text:7: [Recover] StallSec=1s: no such key; allowed here: Act=, DryRun=, "
                       "Rungs=, BlastRadius=, IfSiblingsHealthy=, IfOwned=, MaxActs=, "
                       "MaxActsWindowSec=, BootGraceSec=, SettleSec=, Contain=, Fence=, FenceSec=, "
@@ -437,7 +440,7 @@ static void test_broken_section(void **state) {
                                 "[Recover]\nSettleSec=9", headers[i]);
                 (void) snprintf(report, sizeof(report), "text:2: %s%s\n"
                                 "text:3: [?] StallSec=1s: no such section; allowed are [Prepare], "
-                                "[Detect], [Recover]; 7d is in force, to be safe\n",
+                                "[Detect], [Recover], [Filesystem]; 7d is in force, to be safe\n",
                                 strchr(headers[i], '\xFF') ? "the line holds bytes" : headers[i],
                                 strchr(headers[i], '\xFF')
                                         ? " that are not UTF-8; it is ignored"

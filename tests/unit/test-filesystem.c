@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -130,6 +131,85 @@ static void test_shutdown(void **state) {
         assert_int_equal(filesystem_shutdown(&entry), 0);
 }
 
+static size_t names_in(const char *path) {
+        size_t n = 0;
+        DIR *d = opendir(path);
+
+        assert_non_null(d);
+        while (readdir(d))
+                n++;
+        (void) closedir(d);
+        return n;
+}
+
+static void test_check(void **state) {
+        struct mount_entry entry;
+        size_t before;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        before = names_in(entry.target);
+        assert_int_equal(filesystem_check(&entry), 1);
+        assert_int_equal(names_in(entry.target), before); /* nothing is left */
+        assert_int_equal(filesystem_clear(&entry), 1);
+        assert_true(has("a/here"));
+
+        /* Read-only since, though nobody has asked for it. */
+        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        assert_int_equal(filesystem_check(&entry), -EROFS);
+        entry.flags |= MS_RDONLY; /* as it was when all was well */
+        assert_int_equal(filesystem_check(&entry), 1);
+        assert_int_equal(filesystem_clear(&entry), 1);
+        assert_true(has("a/here"));
+}
+
+static void test_check_of_another(void **state) {
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        mount_tmpfs("a"); /* over it */
+        assert_int_equal(filesystem_check(&entry), 1);
+        assert_int_equal(umount2(entry.target, 0), 0);
+        assert_int_equal(filesystem_check(&entry), -EROFS);
+        assert_int_equal(umount2(entry.target, 0), 0);
+        assert_int_equal(filesystem_check(&entry), 1);
+        assert_int_equal(filesystem_clear(&entry), 1);
+}
+
+/* Nothing can be written to a full one, and it is alive. */
+static void test_check_of_a_full_one(void **state) {
+        static char block[4096];
+        struct mount_entry entry;
+        int fd;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        fd = open(temp_path(&dir, "a/full"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        while (write(fd, block, sizeof(block)) > 0)
+                continue;
+        assert_int_equal(errno, ENOSPC);
+        (void) close(fd);
+        assert_int_equal(filesystem_check(&entry), 1);
+}
+
+static void test_clear(void **state) {
+        _cleanup_close_ int fd = -EBADF;
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
+        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        assert_int_equal(filesystem_clear(&entry), -EBUSY); /* never lazily */
+        assert_true(has("a/here"));
+        fd = safe_close(fd);
+        assert_int_equal(filesystem_clear(&entry), 0);
+        assert_false(has("a/here"));
+}
+
 static void test_mount(void **state) {
         struct mount_entry entry;
         struct statfs fs;
@@ -174,6 +254,10 @@ int main(void) {
                 FILESYSTEM_TEST(test_umount_of_a_later_mount),
                 FILESYSTEM_TEST(test_umount_of_what_is_covered),
                 FILESYSTEM_TEST(test_shutdown),
+                FILESYSTEM_TEST(test_check),
+                FILESYSTEM_TEST(test_check_of_another),
+                FILESYSTEM_TEST(test_check_of_a_full_one),
+                FILESYSTEM_TEST(test_clear),
                 FILESYSTEM_TEST(test_mount),
                 FILESYSTEM_TEST(test_mount_errors),
         };

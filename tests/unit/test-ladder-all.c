@@ -176,6 +176,10 @@ static enum step owned_step(const struct move *m, const struct ladder *l) {
                 return l->past.act;
         case INCIDENT_VERIFYING:
                 return STEP_PROBE;
+        case INCIDENT_CHECKING:
+                return STEP_FS_CHECK;
+        case INCIDENT_CLEARING:
+                return STEP_FS_CLEAR;
         case INCIDENT_FAILING:
                 return plan->fail;
         case INCIDENT_ENDING:
@@ -192,6 +196,7 @@ static enum step owned_step(const struct move *m, const struct ladder *l) {
         case INCIDENT_RETURNING:
                 return plan->back;
         case INCIDENT_MOUNTING:
+        case INCIDENT_REVIVING:
                 return STEP_FS_MOUNT;
         case INCIDENT_FENCING:
                 return STEP_FENCE;
@@ -203,6 +208,11 @@ static enum step owned_step(const struct move *m, const struct ladder *l) {
 static bool is_filesystem_state(enum incident_state s) {
         return s == INCIDENT_SHUTTING || s == INCIDENT_UNMOUNTING || s == INCIDENT_BUSY ||
                s == INCIDENT_MOUNTING || s == INCIDENT_CONTAINING || s == INCIDENT_CONTAINED;
+}
+
+/* The disk serves, and what did not survive its hang is being replaced. */
+static bool is_revival(enum incident_state s) {
+        return s == INCIDENT_CLEARING || s == INCIDENT_HELD || s == INCIDENT_REVIVING;
 }
 
 static bool is_failing_state(enum incident_state s) {
@@ -229,6 +239,28 @@ static void check_steps(const struct move *m) {
              strcmp(ladder_state_for_people(l), "stuck") != 0 || l->stuck_since != USEC_INFINITY);
 }
 
+static bool is_of_policy(const struct move *m, enum incident_state s) {
+        const struct plan *plan = m->search->plan;
+
+        if (m->after->ladder.contained)
+                return true;
+        if (is_revival(s))
+                return plan->on_recovered == ON_RECOVERED_REMOUNT;
+        switch (s) {
+        case INCIDENT_CHECKING:
+                return plan->on_recovered != ON_RECOVERED_NOTHING;
+        case INCIDENT_SHUTTING:
+                return plan->on_failed != ON_FAILED_NOTHING;
+        case INCIDENT_UNMOUNTING:
+        case INCIDENT_BUSY:
+                return plan->on_failed >= ON_FAILED_UNMOUNT;
+        case INCIDENT_MOUNTING:
+                return plan->on_failed == ON_FAILED_REMOUNT;
+        default:
+                return true;
+        }
+}
+
 static void check_state(const struct move *m) {
         const struct world *w = m->after;
         const struct ladder *l = &w->ladder;
@@ -237,8 +269,12 @@ static void check_state(const struct move *m) {
         must(m, "a disk that the system runs from is never failed",
              w->footing != FOOTING_SYSTEM ||
                      (!is_failing_state(s) && !is_filesystem_state(s) && !w->offline));
+        must(m, "nor are its filesystems unmounted",
+             w->footing != FOOTING_SYSTEM || !is_revival(s));
         must(m, "where nothing is mounted, nothing is done to filesystems",
-             w->footing != FOOTING_NONE || !is_filesystem_state(s));
+             w->footing != FOOTING_NONE ||
+                     (!is_filesystem_state(s) && !is_revival(s) && s != INCIDENT_CHECKING));
+        must(m, "no more is done to filesystems than the policy has", is_of_policy(m, s));
         must(m, "filesystems are ended only when all I/O of the disk is, or over what cannot be "
                 "ended",
              (s != INCIDENT_SHUTTING && s != INCIDENT_UNMOUNTING && s != INCIDENT_BUSY) ||
@@ -352,14 +388,22 @@ static void check_acts(const struct move *m) {
                       e->symptom.outstanding == 0) ||
                              (e->kind == KIND_KILLED && is_offline(m->before) &&
                               is_filesystem_state(from)));
-        if (to == INCIDENT_RECOVERED)
+        if (to == INCIDENT_CHECKING || (to == INCIDENT_RECOVERED && from != INCIDENT_CHECKING))
                 must(m, "recovered needs a read that came back, or a mount",
                      e->kind == KIND_RETURNED && e->error == 0 && !is_offline(m->after) &&
                              (e->step == STEP_PROBE || e->step == STEP_FS_MOUNT ||
                               e->step == STEP_RUNNING));
+        if (to == INCIDENT_CLEARING && from != INCIDENT_HELD)
+                must(m, "filesystems of a disk that serves are unmounted only when they are dead",
+                     (e->kind == KIND_RETURNED && e->step == STEP_FS_CHECK && e->error < 0) ||
+                             (e->kind == KIND_KILLED && is_revival(from)));
+        if (to == INCIDENT_REVIVING)
+                must(m, "and mounted only when they are unmounted",
+                     e->kind == KIND_RETURNED && e->step == STEP_FS_CLEAR && e->error == 0);
         if (to == INCIDENT_FAILED)
                 must(m, "failed: nothing is mounted any more",
                      m->before->footing == FOOTING_NONE || e->kind == KIND_KILLED ||
+                             m->search->plan->on_failed < ON_FAILED_UNMOUNT ||
                              from == INCIDENT_RETURNING || from == INCIDENT_AWAITING ||
                              (e->kind == KIND_RETURNED && (e->step == STEP_FS_UMOUNT ||
                                                            e->step == STEP_FS_MOUNT)));
@@ -428,8 +472,12 @@ static void check_answer(const struct move *m) {
         if (m->event->kind == KIND_RETURNED && m->event->step != b->step)
                 must(m, "a step that is not wanted changes nothing", same);
         if (m->event->kind == KIND_OBSERVE && b->overdue)
-                must(m, "nothing follows while a step is overdue but that the machine is given up",
-                     same || a->past.state == INCIDENT_FENCING);
+                must(m, "nothing follows while a step is overdue but that the machine is given up, "
+                        "or that a disk which served hangs again",
+                     same || a->past.state == INCIDENT_FENCING ||
+                             (is_revival(b->past.state) && m->event->symptom.reached &&
+                              (a->past.state == INCIDENT_ACTING ||
+                               a->past.state == INCIDENT_FAILING)));
 }
 
 /* Rungs are counted, those on a disk that has been failed before left out. */
@@ -666,6 +714,7 @@ static const struct policy policies[] = {
 };
 
 #define TIMES .answer = 10 * S, .fail_answer = 10 * S
+#define ALIVE .on_recovered = ON_RECOVERED_REMOUNT, .on_failed = ON_FAILED_REMOUNT
 #define FENCED (60 * S)
 
 static const struct {
@@ -678,16 +727,19 @@ static const struct {
 #define NO_CONTAIN (BIT(INCIDENT_CONTAINING) | BIT(INCIDENT_CONTAINED))
 #define NO_FENCE BIT(INCIDENT_FENCING)
 #define NO_CURE (BIT(INCIDENT_ACTING) | BIT(INCIDENT_SETTLING) | BIT(INCIDENT_UNCURED))
+#define NO_REVIVAL (BIT(INCIDENT_CLEARING) | BIT(INCIDENT_HELD) | BIT(INCIDENT_REVIVING))
+#define NO_UNMOUNT (BIT(INCIDENT_UNMOUNTING) | BIT(INCIDENT_BUSY) | BIT(INCIDENT_MOUNTING))
         { "LUN reset",
           { .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE,
-            .back = STEP_RUNNING, TIMES, .fence_wait = USEC_INFINITY },
+            .back = STEP_RUNNING, TIMES, ALIVE, .fence_wait = USEC_INFINITY },
           NO_CONTROLLER | NO_CONTAIN | NO_FENCE },
         { "all of SCSI, fenced",
           { .cures = { STEP_LUN_RESET, STEP_TARGET_RESET, STEP_BUS_RESET, STEP_HOST_RESET },
-            .n_cures = 4, .fail = STEP_OFFLINE, .back = STEP_RUNNING, TIMES, .fence_wait = FENCED },
+            .n_cures = 4, .fail = STEP_OFFLINE, .back = STEP_RUNNING, TIMES, ALIVE,
+            .fence_wait = FENCED },
           NO_CONTROLLER | NO_CONTAIN },
         { "host reset only",
-          { .cures = { STEP_HOST_RESET }, .n_cures = 1, TIMES, .fence_wait = FENCED },
+          { .cures = { STEP_HOST_RESET }, .n_cures = 1, TIMES, ALIVE, .fence_wait = FENCED },
           NO_CONTROLLER | NO_CONTAIN | BIT(INCIDENT_FAILING) | BIT(INCIDENT_DRAINING) |
                   BIT(INCIDENT_UNDRAINED) | BIT(INCIDENT_SHUTTING) | BIT(INCIDENT_UNMOUNTING) |
                   BIT(INCIDENT_BUSY) | BIT(INCIDENT_FAILED) | BIT(INCIDENT_RETURNING) |
@@ -695,18 +747,34 @@ static const struct {
         { "NVMe",
           { .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_FAIL,
             .finish = STEP_CONTROLLER_REMOVE, .end = STEP_CONTROLLER_END,
-            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
+            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES, ALIVE,
             .fence_wait = FENCED },
           NO_CONTAIN },
         { "NVMe, no way out of a reset",
           { .fail = STEP_CONTROLLER_FAIL, .finish = STEP_CONTROLLER_REMOVE,
-            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
+            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES, ALIVE,
             .fence_wait = USEC_INFINITY },
           NO_CONTAIN | NO_FENCE | BIT(INCIDENT_ENDING) | BIT(INCIDENT_ACTING) },
         { "NVMe, locked down",
           { .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_REMOVE,
-            .back = STEP_CONTROLLER_RESCAN, TIMES, .fence_wait = USEC_INFINITY },
+            .back = STEP_CONTROLLER_RESCAN, TIMES, ALIVE, .fence_wait = USEC_INFINITY },
           NO_CONTAIN | NO_FENCE | BIT(INCIDENT_ENDING) | BIT(INCIDENT_RESTORING) },
+        { "filesystems left alone",
+          { .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE,
+            .back = STEP_RUNNING, TIMES, .fence_wait = USEC_INFINITY },
+          NO_CONTROLLER | NO_CONTAIN | NO_FENCE | NO_REVIVAL | BIT(INCIDENT_CHECKING) |
+                  BIT(INCIDENT_SHUTTING) | NO_UNMOUNT },
+        { "filesystems checked, and shut down",
+          { .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE,
+            .back = STEP_RUNNING, TIMES, .fence_wait = USEC_INFINITY,
+            .on_recovered = ON_RECOVERED_CHECK, .on_failed = ON_FAILED_SHUTDOWN },
+          NO_CONTROLLER | NO_CONTAIN | NO_FENCE | NO_REVIVAL | NO_UNMOUNT },
+        { "filesystems unmounted for good",
+          { .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_FAIL,
+            .finish = STEP_CONTROLLER_REMOVE, .end = STEP_CONTROLLER_END,
+            .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
+            .fence_wait = FENCED, .on_failed = ON_FAILED_UNMOUNT },
+          NO_CONTAIN | NO_REVIVAL | BIT(INCIDENT_CHECKING) | BIT(INCIDENT_MOUNTING) },
         { "contained", { .contain = true, .fence_wait = FENCED },
           UINT32_MAX & ~(BIT(INCIDENT_HEALTHY) | BIT(INCIDENT_SUSPECT) | BIT(INCIDENT_REPORTED) |
                          BIT(INCIDENT_CONTAINING) | BIT(INCIDENT_CONTAINED) |

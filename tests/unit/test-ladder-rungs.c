@@ -8,6 +8,7 @@
 static const struct plan wide = {
         .cures = { STEP_LUN_RESET, STEP_TARGET_RESET }, .n_cures = 2, .fail = STEP_OFFLINE,
         .back = STEP_RUNNING, .answer = 10 * S, .fail_answer = 10 * S, .fence_wait = 60 * S,
+        .on_failed = ON_FAILED_REMOUNT,
 };
 
 static bool see(struct story *s, const struct plan *p, const struct symptom *symptom) {

@@ -317,6 +317,10 @@ static void test_resume(void **state) {
                 { INCIDENT_UNCURED, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_SETTLING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_VERIFYING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_CHECKING, INCIDENT_SETTLING, INCIDENT_DRAINING },
+                { INCIDENT_CLEARING, INCIDENT_CLEARING, INCIDENT_DRAINING },
+                { INCIDENT_HELD, INCIDENT_CLEARING, INCIDENT_DRAINING },
+                { INCIDENT_REVIVING, INCIDENT_CLEARING, INCIDENT_DRAINING },
                 { INCIDENT_FAILING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_ENDING, INCIDENT_SETTLING, INCIDENT_DRAINING },
                 { INCIDENT_FINISHING, INCIDENT_SETTLING, INCIDENT_DRAINING },
@@ -340,25 +344,26 @@ static void test_resume(void **state) {
                 for (int offline = 0; offline < 2; offline++) {
                         enum incident_state wanted = offline ? cases[i].offline
                                                              : cases[i].running;
+                        bool serves = wanted == INCIDENT_SETTLING || wanted == INCIDENT_CLEARING;
                         struct story s = { .now = 77 * S };
+                        struct plan remounts = plan;
                         struct ladder_past past;
 
                         memset(&s.ladder, 0xff, sizeof(s.ladder));
                         past = (struct ladder_past) { .state = cases[i].left, .act = STEP_LUN_RESET,
                                                       .acted_at = 33 * S, .acts = { 33 * S } };
-                        ladder_resume(&s.ladder, &plan, &past, offline, s.now);
+                        remounts.on_recovered = ON_RECOVERED_REMOUNT;
+                        ladder_resume(&s.ladder, &remounts, &past, offline, s.now);
                         assert_state(&s, wanted);
                         assert_int_equal(s.ladder.since, s.now);
                         assert_false(s.ladder.overdue);
                         assert_true(wanted != INCIDENT_ACTING); /* never a reset at once */
                         assert_int_equal(s.ladder.past.act,
-                                         wanted == INCIDENT_HEALTHY ||
-                                                         wanted == INCIDENT_SETTLING ||
+                                         wanted == INCIDENT_HEALTHY || serves ||
                                                          wanted == INCIDENT_CONTAINED
                                                  ? STEP_LUN_RESET
                                                  : STEP_OFFLINE);
-                        assert_int_equal(s.ladder.failed, wanted != INCIDENT_HEALTHY &&
-                                                                  wanted != INCIDENT_SETTLING);
+                        assert_int_equal(s.ladder.failed, wanted != INCIDENT_HEALTHY && !serves);
                         if (wanted != INCIDENT_FAILING)
                                 assert_int_equal(s.ladder.past.acted_at, 33 * S);
                         assert_int_equal(ladder_acts(&s.ladder, 100 * S, s.now), 1);

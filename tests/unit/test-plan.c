@@ -283,6 +283,28 @@ static void test_rungs(_unused_ void **state) {
         assert_int_equal(plan_rungs("nobody's"), 0);
 }
 
+/* What is told of its filesystems goes into the plan, but a disk that is only watched and was reset
+ * by hand keeps what is mounted. */
+static void test_filesystems(void **state) {
+        struct policy policy = all_rungs();
+
+        for (int recovered = ON_RECOVERED_NOTHING; recovered <= ON_RECOVERED_REMOUNT; recovered++)
+                for (int failed = ON_FAILED_NOTHING; failed <= ON_FAILED_REMOUNT; failed++) {
+                        struct plan plan;
+
+                        policy.act = 1;
+                        policy.on_recovered = (uint64_t) recovered;
+                        policy.on_failed = (uint64_t) failed;
+                        plan = make("virtio_scsi", DISK_SCSI, &policy, NULL);
+                        assert_int_equal(plan.on_recovered, recovered);
+                        assert_int_equal(plan.on_failed, failed);
+                        policy.act = 0;
+                        plan = make("virtio_scsi", DISK_SCSI, &policy, NULL);
+                        assert_int_equal(plan.on_recovered, MIN(recovered, ON_RECOVERED_CHECK));
+                        assert_int_equal(plan.on_failed, failed);
+                }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_driver),
@@ -293,6 +315,7 @@ int main(void) {
                 cmocka_unit_test(test_cures),
                 cmocka_unit_test(test_table),
                 cmocka_unit_test(test_rungs),
+                cmocka_unit_test(test_filesystems),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
