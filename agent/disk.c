@@ -22,8 +22,8 @@
  * for the hidden disks of NVMe multipath. */
 #define UNREAD_MAX (5 * USEC_PER_SEC)
 
-/* Reading what is mounted takes no more than one part in so many of all time. What could not be read
- * as a whole, as when a process ended meanwhile, is read again after a while. */
+/* Reading what is mounted takes no more than one part in so many of all time. What could not be
+ * read as a whole, as when a process ended meanwhile, is read again after a while. */
 #define MOUNTS_SHARE 20
 #define MOUNTS_AGAIN (30 * USEC_PER_SEC)
 

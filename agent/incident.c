@@ -199,7 +199,7 @@ static bool next_mount(struct disk *disk, int error) {
         if (error <= 0) { /* else it was left alone */
                 wording_set(disk, "%s: %s: %s", entry->target,
                             step_to_string(disk->watch.ladder.step),
-                            error < 0 ? strerror(-error) : "done");
+                            error < 0 ? wording_mount_error(error) : "done");
                 incident_report(disk, EVENT_PROGRESS, disk->detail);
         }
         /* A mount that cannot be restored at all is said once, and not tried for ever. */

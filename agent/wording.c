@@ -69,6 +69,11 @@ static usec_t limit(const struct disk *disk) {
         return disk->watch.symptom.kind == SYMPTOM_SATURATED ? policy->inflight : policy->stall;
 }
 
+const char *wording_mount_error(int error) {
+        return error == -ENOTRECOVERABLE ? "it has no journal; check it with fsck, then mount it"
+                                         : strerror(-error);
+}
+
 const char *wording_act(enum step step) {
         switch (step) {
         case STEP_LUN_RESET:
@@ -254,7 +259,7 @@ static const char *say_survivors(const struct disk *disk, enum incident_state be
         if (disk->mount_error < 0)
                 (void) snprintf(buf, size, "; but not all its filesystems have survived (%s), and "
                                            "only to unmount and mount those brings them back",
-                                strerror(-disk->mount_error));
+                                wording_mount_error(disk->mount_error));
         return buf;
 }
 
@@ -302,7 +307,7 @@ static void say_failed(struct disk *disk, enum incident_state before, usec_t now
         if (before == INCIDENT_MOUNTING)
                 wording_set(disk, "the disk answers, but not all its filesystems could be mounted "
                                   "(%s)%s",
-                            strerror(-disk->mount_error), then);
+                            wording_mount_error(disk->mount_error), then);
         else if (before == INCIDENT_RETURNING || before == INCIDENT_AWAITING)
                 wording_set(disk, "the controller has not come back%s", then);
         else
@@ -381,7 +386,7 @@ static void say_revival(struct disk *disk, enum incident_state before, usec_t no
                 if (before == INCIDENT_CHECKING)
                         wording_set(disk, "I/O completes again, but not all its filesystems have "
                                           "survived (%s); unmounting those, to mount them again",
-                                    strerror(-disk->mount_error));
+                                    wording_mount_error(disk->mount_error));
                 else
                         wording_set(disk, "unmounting what has not survived");
                 break;
@@ -389,7 +394,7 @@ static void say_revival(struct disk *disk, enum incident_state before, usec_t no
                 wording_set(disk, "the disk is well, but a filesystem that has not survived "
                                   "cannot be %s: %s; tried again in %s",
                             before == INCIDENT_REVIVING ? "mounted again" : "unmounted",
-                            strerror(-disk->mount_error),
+                            wording_mount_error(disk->mount_error),
                             SPAN(disk->watch.ladder.deadline - now));
                 break;
         default:
@@ -461,7 +466,7 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
                 break;
         case INCIDENT_BUSY:
                 wording_set(disk, "cannot unmount: %s; tried again every few seconds",
-                            strerror(-disk->mount_error));
+                            wording_mount_error(disk->mount_error));
                 break;
         case INCIDENT_FAILED:
                 say_failed(disk, before, now);

@@ -11,6 +11,9 @@
 /* What the rung is called in a sentence: "LUN reset". */
 const char *wording_act(enum step step);
 
+/* What a step on a filesystem returned, a negative errno: also those of act/filesystem.h. */
+const char *wording_mount_error(int error);
+
 /* Sets the disk's detail. */
 void wording_set(struct disk *disk, const char *format, ...) _printf_(2, 3);
 

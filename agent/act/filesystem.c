@@ -227,6 +227,34 @@ static int is_held_elsewhere(const struct mount_entry *entry) {
         return r < 0 ? r : !r;
 }
 
+/* Offset and value of the fields of the superblock (fs/ext4/ext4.h: struct ext4_super_block). */
+#define EXT4_FEATURE_COMPAT (1024 + 0x5c)
+#define EXT4_HAS_JOURNAL 0x4
+
+static bool has_journal(const struct mount_entry *entry) {
+        _cleanup_close_ int fd = open(entry->source, O_RDONLY | O_CLOEXEC);
+        uint8_t features;
+
+        return fd >= 0 && pread(fd, &features, 1, EXT4_FEATURE_COMPAT) == 1 &&
+               (features & EXT4_HAS_JOURNAL);
+}
+
+/* Whether the filesystem is whole by itself after its writes were cut off: fsync sees to that. One
+ * without a journal is so only after fsck; written to before, it gives what was synced to others,
+ * for fsync does not write the maps of what is taken. */
+static bool keeps_whole(const struct mount_entry *entry) {
+        static const char *const types[] = { "btrfs", "ext3", "f2fs", "jfs", "nilfs2", "xfs" };
+
+        if (entry->flags & MS_RDONLY)
+                return true;
+        for (size_t i = 0; i < ELEMENTSOF(types); i++)
+                if (strcmp(entry->fstype, types[i]) == 0)
+                        return true;
+        if (major(entry->devnum) == 0) /* on no disk */
+                return true;
+        return strcmp(entry->fstype, "ext4") == 0 && has_journal(entry);
+}
+
 /* The options of btrfs tell the subvolume; a bind mount of a part of another filesystem would have
  * to be made from the whole. */
 int filesystem_mount(const struct mount_entry *entry) {
@@ -242,6 +270,8 @@ int filesystem_mount(const struct mount_entry *entry) {
         r = is_held_elsewhere(entry);
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;
+        if (!keeps_whole(entry))
+                return -ENOTRECOVERABLE;
         return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
                        ? -errno
                        : 0;

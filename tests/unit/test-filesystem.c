@@ -12,6 +12,7 @@
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "agent/act/filesystem.h"
 #include "agent/observe/mounts.h"
@@ -245,6 +246,39 @@ static void test_mount_errors(void **state) {
         assert_int_equal(filesystem_mount(&entry), -ENOENT);
 }
 
+/* What has no journal is not mounted again before somebody has checked it. */
+static void test_mount_without_a_journal(void **state) {
+        static const struct {
+                const char *type;
+                uint8_t features;
+                unsigned long flags;
+                bool refused;
+        } cases[] = {
+                { "ext2", 0, 0, true },     { "vfat", 0, 0, true },
+                { "ext4", 0x38, 0, true },  { "ext4", 0x3c, 0, false },
+                { "ext3", 0x3c, 0, false }, { "xfs", 0, 0, false },
+                { "ext2", 0, MS_RDONLY, false },
+        };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++) {
+                struct mount_entry entry = { .devnum = makedev(4095, 1), .root = "/" };
+                char image[1025 + 0x5c] = {};
+                FILE *f;
+
+                image[1024 + 0x5c] = (char) cases[i].features;
+                f = fopen(temp_path(&dir, "image"), "w");
+                assert_non_null(f);
+                assert_int_equal(fwrite(image, sizeof(image), 1, f), 1);
+                assert_int_equal(fclose(f), 0);
+                (void) strcpy(entry.source, temp_path(&dir, "image"));
+                (void) strcpy(entry.target, temp_path(&dir, "a"));
+                (void) strcpy(entry.fstype, cases[i].type);
+                entry.flags = cases[i].flags;
+                assert_int_equal(filesystem_mount(&entry) == -ENOTRECOVERABLE, cases[i].refused);
+                assert_true(filesystem_mount(&entry) < 0); /* a file is no disk */
+        }
+}
+
 #define FILESYSTEM_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -260,6 +294,7 @@ int main(void) {
                 FILESYSTEM_TEST(test_clear),
                 FILESYSTEM_TEST(test_mount),
                 FILESYSTEM_TEST(test_mount_errors),
+                FILESYSTEM_TEST(test_mount_without_a_journal),
         };
 
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {

@@ -41,6 +41,8 @@ MKFS = {
     'btrfs': 'mkfs.btrfs -q -f --mixed',
 }
 
+NO_JOURNAL = '-O ^has_journal'
+
 # Name, filesystem, what makes the volume it is on, its node, what removes it.
 CASES = (
     ('ext4', 'ext4', '', '/dev/{disk}', ''),
@@ -70,6 +72,9 @@ def case():
                 site.guest.sh(f'umount {site.sick.mountpoint}')
                 if remove:
                     site.guest.sh(remove.format(disk=site.sick.name), 120)
+            step('---- ext4 without a journal ----')
+            site.guest.sh(f'{MKFS["ext4"]} {NO_JOURNAL} /dev/{site.sick.name}')
+            without_journal(Run(site, agent, 'ext4', f'/dev/{site.sick.name}'))
             for disk in (site.sibling, site.apart):
                 assert site.guest.sh(f'echo well > {disk.mountpoint}/well; sync; '
                                      f'cat {disk.mountpoint}/well') == 'well'
@@ -139,6 +144,14 @@ def run(r, held):
     r.is_well()
     r.sh(f'sleep {LIMIT + 1}', LIMIT + 30)  # a hang that comes sooner would be a relapse
 
+    fail(r)
+    r.wait_for_line('its filesystems are mounted again', 120)
+    r.is_well()
+    r.sh(f'sleep {LIMIT + 1}', LIMIT + 30)
+
+
+def fail(r):
+    """The reset brings nothing back, and the disk is failed; then it is well again."""
     job = r.hang('ok')
     r.wait_for_line('LUN reset', LIMIT + 15)
     r.wait_for_line('offline', 30)
@@ -146,9 +159,17 @@ def run(r, held):
     r.site.guest.get(job, 60)
     assert not r.sh(f'grep " {r.where} " /proc/mounts || true'), 'it is still mounted'
     r.site.release()
-    r.wait_for_line('its filesystems are mounted again', 120)
+
+
+def without_journal(r):
+    """Only fsck makes it whole: written to before, it would give what was synced to others."""
+    fail(r)
+    r.wait_for_line('mount: it has no journal', 120)
+    assert not r.sh(f'grep " {r.where} " /proc/mounts || true'), 'it is mounted'
+    r.sh(f'/usr/sbin/e2fsck -fy {r.node} || [ $? = 1 ]', 60)
+    r.sh(f'mount -t ext4 {r.node} {r.where}')
+    r.wait_for_line('recovered: ', 120)
     r.is_well()
-    r.sh(f'sleep {LIMIT + 1}', LIMIT + 30)
 
 
 scenario.main(case)
