@@ -99,6 +99,15 @@ int filesystem_shutdown(const struct mount_entry *entry) {
         return ioctl(fd, SHUTDOWN_IOCTL, &how) < 0 ? -errno : 0;
 }
 
+/* Somebody has made this mount read-only since, by remounting it: a filesystem that stops taking
+ * writes by itself changes only its superblock. */
+static bool is_read_only(const char *line, const struct mount_entry *entry) {
+        char options[4];
+
+        return is_this(line, entry) && sscanf(line, "%*d %*d %*s %*s %*s %3s", options) == 1 &&
+               (strcmp(options, "ro") == 0 || strcmp(options, "ro,") == 0);
+}
+
 /* Full, over quota, immutable: alive. */
 static bool is_dead(int error) {
         return error == -EROFS || error == -EIO || error == -EUCLEAN || error == -ESHUTDOWN;
@@ -125,6 +134,9 @@ int filesystem_check(const struct mount_entry *entry) {
                 return r;
         if (r == 0 || mount_id_at(entry->target) != entry->id)
                 return 1;
+        r = in_mountinfo(entry, is_read_only);
+        if (r != 0)
+                return r;
         fd = open(entry->target, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
         r = fd < 0 ? -errno : write_and_sync(fd);
         return is_dead(r) ? r : 1;

@@ -143,6 +143,12 @@ static size_t names_in(const char *path) {
         return n;
 }
 
+/* As after an error: the superblock is read-only, and the mount is not. */
+static void stop_taking_writes(const struct mount_entry *entry) {
+        assert_int_equal(mount(NULL, entry->target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        assert_int_equal(mount(NULL, entry->target, NULL, MS_REMOUNT | MS_BIND, NULL), 0);
+}
+
 static void test_check(void **state) {
         struct mount_entry entry;
         size_t before;
@@ -156,7 +162,7 @@ static void test_check(void **state) {
         assert_true(has("a/here"));
 
         /* Read-only since, though nobody has asked for it. */
-        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        stop_taking_writes(&entry);
         assert_int_equal(filesystem_check(&entry), -EROFS);
         entry.flags |= MS_RDONLY; /* as it was when all was well */
         assert_int_equal(filesystem_check(&entry), 1);
@@ -164,12 +170,29 @@ static void test_check(void **state) {
         assert_true(has("a/here"));
 }
 
+/* Somebody wants it so. */
+static void test_check_of_a_read_only_mount(void **state) {
+        static const unsigned long flags[] = { 0, MS_NOATIME, MS_BIND };
+
+        for (size_t i = 0; i < ELEMENTSOF(flags); i++) {
+                struct mount_entry entry;
+
+                mount_tmpfs("a");
+                entry = entry_of("a");
+                assert_int_equal(mount(NULL, entry.target, NULL,
+                                       MS_REMOUNT | MS_RDONLY | flags[i], NULL), 0);
+                assert_int_equal(filesystem_check(&entry), 1);
+                assert_int_equal(filesystem_clear(&entry), 1);
+                assert_true(has("a/here"));
+        }
+}
+
 static void test_check_of_another(void **state) {
         struct mount_entry entry;
 
         mount_tmpfs("a");
         entry = entry_of("a");
-        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        stop_taking_writes(&entry);
         mount_tmpfs("a"); /* over it */
         assert_int_equal(filesystem_check(&entry), 1);
         assert_int_equal(umount2(entry.target, 0), 0);
@@ -203,7 +226,7 @@ static void test_clear(void **state) {
         mount_tmpfs("a");
         entry = entry_of("a");
         fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
-        assert_int_equal(mount(NULL, entry.target, NULL, MS_REMOUNT | MS_RDONLY, "size=1m"), 0);
+        stop_taking_writes(&entry);
         assert_int_equal(filesystem_clear(&entry), -EBUSY); /* never lazily */
         assert_true(has("a/here"));
         fd = safe_close(fd);
@@ -289,6 +312,7 @@ int main(void) {
                 FILESYSTEM_TEST(test_umount_of_what_is_covered),
                 FILESYSTEM_TEST(test_shutdown),
                 FILESYSTEM_TEST(test_check),
+                FILESYSTEM_TEST(test_check_of_a_read_only_mount),
                 FILESYSTEM_TEST(test_check_of_another),
                 FILESYSTEM_TEST(test_check_of_a_full_one),
                 FILESYSTEM_TEST(test_clear),
