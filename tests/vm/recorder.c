@@ -2,14 +2,16 @@
 /*
  * Writes records that can be checked afterwards, and says which of them the disk has acknowledged.
  *
- *   recorder write --acks PATH [--threads N] [--records N] [--ring N] [--retry] [--dirops N] DIR...
- *   recorder verify [--threads N] DIR...
+ *   recorder write --acks PATH [--threads N] [--first N] [--records N] [--pause MS] [--ring N]
+ *                  [--retry] [--dirops N] DIR...
+ *   recorder verify [--threads N] [--first N] DIR...
  *
  * In each DIR, N threads each write their own file, record after record. A record is 4 KiB with the
- * thread, its sequence number and a checksum. Threads are numbered through all DIRs. When fsync has
- * returned 0, and not before, "A THREAD SEQ" goes to PATH, one write per line; after an error,
- * "E THREAD SEQ ERRNO".
+ * thread, its sequence number and a checksum. Threads are numbered through all DIRs, from --first
+ * on. When fsync has returned 0, and not before, "A THREAD SEQ" goes to PATH, one write per line;
+ * after an error, "E THREAD SEQ ERRNO".
  *
+ *   --pause MS   after each record
  *   --ring N     write in place, O_DIRECT and O_DSYNC, in a file of N records made beforehand,
  *                instead of fsync: no journal in between, so all threads have a request in flight
  *   --retry      after an error open the file again and write the same record, until it works;
@@ -51,7 +53,9 @@ typedef struct Record {
 typedef struct Options {
         const char *acks;
         unsigned threads;
+        unsigned first;
         unsigned dirops;
+        unsigned pause;
         uint64_t records;
         uint64_t ring;
         bool retry;
@@ -184,6 +188,7 @@ static void *write_records(void *userdata) {
                         say(w->acks_fd, "A %u %llu\n", w->number, seq, 0);
                         failing = false;
                         seq++;
+                        usleep(o->pause * 1000);
                         continue;
                 }
 
@@ -209,7 +214,7 @@ static void *write_records(void *userdata) {
 static void *change_directory_entries(void *userdata) {
         Writer *w = userdata;
         char from[PATH_MAX + 32], to[PATH_MAX + 32 + sizeof(".renamed")];
-        int fd;
+        int fd, r;
 
         for (unsigned i = 0;; i++) {
                 snprintf(from, sizeof(from), "%s/entry.%u.%u", w->directory, w->number, i);
@@ -226,9 +231,10 @@ static void *change_directory_entries(void *userdata) {
                         fd = open(w->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
                         if (fd < 0)
                                 return NULL;
-                        if (fsync(fd) < 0)
+                        r = fsync(fd);
+                        close(fd); /* an open one would keep a dead file system alive */
+                        if (r < 0)
                                 return NULL;
-                        close(fd);
                 }
         }
 }
@@ -254,9 +260,9 @@ static int do_write(const Options *o, char **directories, unsigned n_directories
 
                 w->options = o;
                 w->acks_fd = acks_fd;
-                w->number = i;
+                w->number = o->first + i;
                 w->directory = directories[i < n ? i / o->threads : (i - n) / o->dirops];
-                file_path(w->path, w->directory, i);
+                file_path(w->path, w->directory, w->number);
                 if (stat(w->directory, &st) < 0)
                         fail(w->directory);
                 w->device = st.st_dev;
@@ -330,7 +336,7 @@ static void verify_file(const char *directory, unsigned thread) {
 
 static int do_verify(const Options *o, char **directories, unsigned n_directories) {
         for (unsigned i = 0; i < n_directories * o->threads; i++)
-                verify_file(directories[i / o->threads], i);
+                verify_file(directories[i / o->threads], o->first + i);
 
         return 0;
 }
@@ -339,7 +345,9 @@ int main(int argc, char **argv) {
         static const struct option long_options[] = {
                 { "acks",    required_argument, NULL, 'a' },
                 { "threads", required_argument, NULL, 't' },
+                { "first",   required_argument, NULL, 'f' },
                 { "records", required_argument, NULL, 'n' },
+                { "pause",   required_argument, NULL, 'p' },
                 { "ring",    required_argument, NULL, 'g' },
                 { "retry",   no_argument,       NULL, 'r' },
                 { "dirops",  required_argument, NULL, 'd' },
@@ -355,6 +363,12 @@ int main(int argc, char **argv) {
                         break;
                 case 't':
                         o.threads = (unsigned) strtoul(optarg, NULL, 10);
+                        break;
+                case 'f':
+                        o.first = (unsigned) strtoul(optarg, NULL, 10);
+                        break;
+                case 'p':
+                        o.pause = (unsigned) strtoul(optarg, NULL, 10);
                         break;
                 case 'n':
                         o.records = strtoull(optarg, NULL, 10);

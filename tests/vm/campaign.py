@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""campaign.py [--seed N] [--runs N] [--guests N] [--only N] [--first N] [--plant WHAT]
+
+Randomised hangs of a virtio-scsi disk in real guests, and what became of them.
+
+    UNHANG_PAYLOAD=TREE tests/vm/campaign.py --seed 1 --runs 200 --guests 2
+
+TREE is what "meson install --destdir TREE" made of a release build. What each run is (draw.py)
+comes from the seed and its number alone: --only N does the N-th again, --first N begins there.
+Writers go on all the while on the sick disk, on its sibling on the same HBA, and on a disk of
+another HBA; at the end of a run each of their records that was acknowledged has to be on its disk.
+
+A run ends recovered (the writers on the sick disk went on), failed cleanly (they got an error, the
+filesystem was unmounted, and mounted again when the disk answered), or stuck by nature (nothing in
+the guest could have helped; when the hypervisor let go, all ended well). What does not fit the
+answer that was drawn, a record that was lost, and harm to a healthy disk (an act on it, an error, a
+pause of its writers) makes the status 1. --plant shows that this is found: see PLANTS in hang.py.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import sys
+import traceback
+
+import draw
+import guest
+import hang
+import scenario
+import stacks
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[2])
+    parser.add_argument('--seed', type=int, default=1)
+    parser.add_argument('--runs', type=int, default=200)
+    parser.add_argument('--guests', type=int, default=1, help='so many at a time')
+    parser.add_argument('--first', type=int, default=0)
+    parser.add_argument('--only', type=int, help='this run and no other')
+    parser.add_argument('--plant', choices=hang.PLANTS)
+    return parser.parse_args(arguments)
+
+
+def blocks_of(options):
+    """The numbers of the runs, by the guests that they share."""
+    numbers = range(options.first, options.first + options.runs)
+    if options.only is not None:
+        numbers = [options.only]
+    blocks = collections.defaultdict(list)
+    for number in numbers:
+        blocks[number // draw.BLOCK].append(number)
+    return list(blocks.values())
+
+
+def do_block(seed, numbers, plant, is_first):
+    """All runs that share a guest; after one that failed, the rest have another one."""
+    draws = [draw.draw(seed, number) for number in numbers]
+    results = []
+    while len(results) < len(draws):
+        try:
+            do_guest(seed, draws, plant, is_first and not results, results)
+        except guest.Skip:
+            raise
+        except Exception:
+            # The guest does not come up, or is gone: that counts as the failure of a run.
+            results.append(hang.failed(draws[len(results)], traceback.format_exc()))
+            tell(seed, results[-1])
+    return results
+
+
+def do_guest(seed, draws, plant, is_first, results):
+    with hang.Machine(draws[0].kernel) as machine:
+        if is_first:
+            say_what_lacks(machine)
+        while len(results) < len(draws):
+            results.append(hang.Run(machine, draws[len(results)], plant).do())
+            tell(seed, results[-1])
+            if results[-1].failure:
+                return
+
+
+def tell(seed, result):
+    figures = (f'acknowledged {result.acknowledged}, verified {result.verified}, '
+               f'lost {result.lost}, harm {result.harm}')
+    notes = f' ({"; ".join(result.notes)})' if result.notes else ''
+    lines = [f'{result.draw.number:4} {result.outcome or "FAILED":15} {result.seconds:5.1f} s  '
+             f'{draw.describe(result.draw)}: {figures}{notes}']
+    if result.failure:
+        lines.append(f'run {result.draw.number} of seed {seed} FAILED: {result.failure}')
+    print('\n'.join(lines), flush=True)
+
+
+def table(results):
+    """Filesystems by outcome, and what was acknowledged, verified, lost and harmed."""
+    head = ['filesystem', *draw.OUTCOMES, 'failures', 'acknowledged', 'verified', 'lost', 'harm']
+    rows = [row(name, [r for r in results if r.draw.filesystem == name])
+            for name in draw.FILESYSTEMS]
+    rows.append(row('all', results))
+    widths = [max(len(str(line[i])) for line in [head, *rows]) for i in range(len(head))]
+    for line in [head, *rows]:
+        print('  '.join(str(cell).rjust(width) if i else str(cell).ljust(width)
+                        for i, (cell, width) in enumerate(zip(line, widths))))
+
+
+def row(name, results):
+    return [name, *(sum(r.outcome == outcome and not r.failure for r in results)
+                    for outcome in draw.OUTCOMES),
+            sum(bool(r.failure) for r in results), sum(r.acknowledged for r in results),
+            sum(r.verified for r in results), sum(r.lost for r in results),
+            sum(r.harm for r in results)]
+
+
+def say_what_lacks(machine):
+    """What is not drawn because the image cannot do it; an error if it is drawn all the same."""
+    lacking = stacks.lacking(machine.guest)
+    print(f'NOT DRAWN, for the image lacks it: {", ".join(lacking) or "nothing"}', flush=True)
+    wanted = set(lacking) & {*draw.FILESYSTEMS, *draw.STACKS}
+    assert not wanted, f'the image lacks what is drawn: {wanted}'
+
+
+def campaign(arguments):
+    """Returns the results of all runs."""
+    options = parse(arguments)
+    blocks = blocks_of(options)
+    print(f'seed {options.seed}, {sum(map(len, blocks))} runs', flush=True)
+    # A worker that outlived this process would keep its guest.
+    with concurrent.futures.ProcessPoolExecutor(options.guests,
+                                                initializer=guest.die_with_parent) as pool:
+        jobs = [pool.submit(do_block, options.seed, block, options.plant, block is blocks[0])
+                for block in blocks]
+        results = [result for job in jobs for result in job.result()]
+    print()
+    table(results)
+    return results
+
+
+def is_good(results):
+    return bool(results) and not any(r.failure or r.lost or r.harm for r in results)
+
+
+def main():
+    assert is_good(campaign(sys.argv[1:])), 'see above'
+
+
+if __name__ == '__main__':
+    scenario.main(main)

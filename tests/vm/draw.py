@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What each run of the campaign is: drawn from the seed and its number, and from nothing else."""
+
+import collections
+import random
+
+# Runs that share a guest, and so a kernel.
+BLOCK = 8
+KERNELS = ('6.1', '6.12')
+
+FILESYSTEMS = ('ext4', 'ext4 without journal', 'xfs', 'btrfs')
+STACKS = ('disk', 'partition', 'lvm', 'luks', 'md')
+LOSSES = ('read', 'write', 'flush', 'rw', 'all', 'one')
+
+RECOVERED, FAILED, STUCK = 'recovered', 'failed cleanly', 'stuck by nature'
+OUTCOMES = (RECOVERED, FAILED, STUCK)
+
+# What the device answers to a reset, and what may then become of the disk.
+ANSWERS = {
+    'heal': {RECOVERED},
+    'second heals': {FAILED},       # what the first reset brings back is lost again
+    'never heals': {FAILED},        # the hypervisor has to let go
+    'relapse': {FAILED},            # healed, and lost again right after
+    'reject': {STUCK},
+    'silent': {STUCK},              # success, and nothing comes back
+    'unanswered': {STUCK},          # all LUNs of the HBA stand still until the hypervisor lets go
+    'released': {RECOVERED, FAILED},  # the hypervisor lets go at any time
+}
+
+# One lost command is not lost again when it comes back.
+FOR_ONE = ('heal', 'reject', 'silent', 'unanswered', 'released')
+
+# The two that are common in the field are drawn twice as often as the others.
+WEIGHTS = {'heal': 2, 'never heals': 2}
+
+Draw = collections.namedtuple('Draw', 'number kernel filesystem stack threads ring dirops loss '
+                                      'after answer release')
+
+
+def kernel_of(seed, number):
+    return random.Random(f'{seed}/kernel/{number // BLOCK}').choice(KERNELS)
+
+
+def draw(seed, number):
+    dice = random.Random(f'{seed}/{number}')
+    loss = dice.choice(LOSSES)
+    answers = FOR_ONE if loss == 'one' else tuple(ANSWERS)
+    return Draw(number=number,
+                kernel=kernel_of(seed, number),
+                filesystem=dice.choice(FILESYSTEMS),
+                stack=dice.choice(STACKS),
+                threads=dice.randint(1, 8),
+                ring=dice.choice((0, 0, 8, 32)),
+                # Writes in place need no flush: these do.
+                dirops=dice.randint(1 if loss == 'flush' else 0, 2),
+                loss=loss,
+                after=round(dice.uniform(0, 5), 1),
+                answer=dice.choices(answers, [WEIGHTS.get(answer, 1) for answer in answers])[0],
+                release=round(dice.uniform(1, 15), 1))
+
+
+def allowed(what):
+    """The outcomes that fit what was drawn."""
+    outcomes = ANSWERS[what.answer]
+    if what.stack == 'md' and FAILED in outcomes:
+        # The mirror goes on with its other leg.
+        return outcomes - {FAILED} | {RECOVERED}
+    return outcomes
+
+
+def describe(what):
+    load = f'{what.threads} writers'
+    load += f', ring of {what.ring}' if what.ring else ''
+    load += f', {what.dirops} x dirops' if what.dirops else ''
+    answer = what.answer
+    answer += f' after {what.release} s' if answer == 'released' else ''
+    return (f'kernel {what.kernel}, {what.filesystem} on {what.stack}, {load}; '
+            f'loses {what.loss} after {what.after} s; reset: {answer}')

@@ -1,0 +1,463 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""One run of the campaign: a disk hangs under load, and comes to rest again."""
+
+import collections
+import contextlib
+import json
+import re
+import tempfile
+import time
+import traceback
+
+import draw
+import guest
+import hba
+import scenario
+import stacks
+from draw import FAILED, RECOVERED, STUCK
+from scenario import Agent, wait_until
+
+LIMIT, SETTLE = 5, 3
+# Hangs are drawn, not earned: no budget, and no owner, is to keep the agent from any of them.
+CONFIG = f'''[Detect]
+WarnSec=2s
+StallSec={LIMIT}s
+
+[Recover]
+SettleSec={SETTLE}s
+MaxActs=infinity
+IfOwned=act
+'''
+
+# A sampling interval, and what guests that are emulated in software, two at a time, add to it.
+LATE = 1 + 9
+# For the agent to come to a finding; for all to be at rest, of which up to a minute is a wait
+# between two tries.
+FINDING, REST = 60, 120
+# The writers of healthy disks: a pause that a starved guest does not explain.
+PAUSE = 20
+
+MEGABYTES = 384
+MOUNTPOINT = '/mnt/sick'
+
+# A port can be opened once, and there are several recorders.
+ACKS = '/run/acks'
+RELAY = f'mkfifo {ACKS}; (exec 3<>{ACKS}; exec cat <&3 > {scenario.ACKS}) > /dev/null 2>&1 &'
+
+RECORDER_DIES = 'kill $(cat /run/{0}.pid) 2>/dev/null; true'
+
+# Faults of the agent, planted by the test itself: that each is found shows that it would be.
+PLANTS = {
+    'record': 'a record that was acknowledged is wiped out',
+    'sibling': 'the healthy LUN beside the sick one is reset',
+    'endless': 'the disk is never released, and never cured',
+}
+
+Result = collections.namedtuple('Result', 'draw outcome seconds acknowledged verified lost harm '
+                                          'notes failure')
+
+
+def failed(what, failure):
+    return Result(what, '', 0, 0, 0, 0, 0, [], failure)
+
+
+class Machine:
+    """A busybox guest with unhangd; a sick disk, its sibling; on another HBA a leg, and a disk."""
+
+    def __init__(self, kernel):
+        self._kernel = kernel
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='unhang-campaign.'))
+            payload = scenario.make_payload(folder)
+            images = [f'{folder}/{name}' for name in ('sick', 'leg')]
+            for path in images:
+                with open(path, 'wb') as image:
+                    image.truncate(MEGABYTES << 20)
+            healthy = [scenario.make_disk(f'{folder}/{name}', 1024)
+                       for name in ('sibling', 'apart')]
+            self.hba = stack.enter_context(hba.Hba('data', [images[0], healthy[0]]))
+            self.other = stack.enter_context(hba.Hba('other', [healthy[1], images[1]]))
+            self.guest = stack.enter_context(
+                guest.Guest('busybox', [self.hba, self.other], payload, udev=True, tools=True,
+                            kernel=self._kernel))
+            self.guest.sh(f'modprobe -a {stacks.MODULES}; {RELAY}', 60)
+            self.sick, self.sibling = self.guest.disk(0), self.guest.disk(1)
+            self.apart, self.leg = self.guest.disk(0, 1), self.guest.disk(1, 1)
+            for name, folder in ((self.sibling, '/mnt/sibling'), (self.apart, '/mnt/apart')):
+                self.guest.sh(f'mkdir -p {folder} && mount -t ext4 /dev/{name} {folder}')
+            self.agent = Agent(self.guest)
+            self.agent.start(CONFIG)
+            for name in self.names():
+                self.agent.wait_for_line(f'^{name} .*guarded', 60)
+            self.acks = Acks(self.guest)
+            self.rested_at = time.monotonic()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *exception):
+        self._stack.close()
+
+    def names(self):
+        return [self.sick, self.sibling, self.apart, self.leg]
+
+    def healthy(self):
+        """HBA, target and name of each disk that nothing is wrong with."""
+        return [(self.hba, 1, self.sibling), (self.other, 0, self.apart),
+                (self.other, 1, self.leg)]
+
+    def ask(self, command):
+        result = self.guest.get(self.guest.bg(f'unhang {command} --json'), 60)
+        assert result.status in (0, 4), result
+        return json.loads(result.output)
+
+    def states(self):
+        return {disk['name']: disk['state'] for disk in self.ask('status')['disks']
+                if disk['name'] in self.names()}
+
+
+class Acks:
+    """What the writers say, taken in once: the last record, the error and the longest pause of each
+    thread."""
+
+    def __init__(self, machine):
+        self._lines = machine.acks
+        self._seen = 0
+        self.last, self.errors = {}, {}
+        self._times, self._pauses = {}, {}
+
+    def update(self):
+        for line in self._lines[self._seen:]:
+            self._seen += 1
+            kind, thread, sequence, *rest = line.text.split()
+            thread = int(thread)
+            if kind == 'E':
+                self.errors[thread] = int(rest[0])
+                continue
+            self.last[thread] = int(sequence)
+            pause = line.time - self._times.get(thread, line.time)
+            self._pauses[thread] = max(pause, self._pauses.get(thread, 0))
+            self._times[thread] = line.time
+        return self
+
+    def of(self, threads):
+        """The last acknowledged record of each of these threads."""
+        self.update()
+        return {thread: self.last.get(thread, 0) for thread in threads}
+
+    def errors_of(self, threads):
+        self.update()
+        return {thread: self.errors[thread] for thread in threads if thread in self.errors}
+
+    def longest_pause(self, threads):
+        """So far, also in one that has not ended."""
+        self.update()
+        now = time.monotonic()
+        return max(max(self._pauses.get(thread, 0), now - self._times.get(thread, now))
+                   for thread in threads)
+
+
+class Run:
+    def __init__(self, machine, what, plant=None):
+        self.machine, self.draw, self.plant = machine, what, plant
+        self.guest, self.acks = machine.guest, machine.acks
+        self.began = time.monotonic()
+        self.first_line = len(machine.agent.lines())
+        self.first_event = len(machine.hba.events())
+        self.counts = [sick.stat(target)['tmf'] for sick, target, _ in machine.healthy()]
+        self.stack = stacks.Stack(self.guest, what.filesystem, what.stack, machine.sick,
+                                  machine.leg, MEGABYTES, MOUNTPOINT)
+        # Numbers that no other run in this guest has, so that no old record passes for a new one.
+        base = 1000 + 100 * (what.number % draw.BLOCK)
+        self.writers = range(base, base + what.threads)
+        self.later = range(base + 50, base + 52)
+        self.healthy = range(base + 70, base + 72)
+        self.acknowledged = self.verified = self.lost = self.harm = 0
+        self.notes = []
+        self.outcome = ''
+        self.rest = 45 if plant == 'endless' else REST
+
+    def do(self):
+        failure = ''
+        try:
+            self._do()
+        except guest.Skip:
+            raise
+        except Exception:
+            failure = traceback.format_exc() + self._evidence()
+        return Result(self.draw, self.outcome, time.monotonic() - self.began, self.acknowledged,
+                      self.verified, self.lost, self.harm, self.notes, failure)
+
+    def _do(self):
+        self._prepare()
+        self._lose()
+        self._follow()
+        self._come_to_rest()
+        self._judge()
+        self._go_on()
+        self._verify()
+        self._look_for_harm()
+        self.stack.unmake()
+        assert not self.lost, f'{self.lost} acknowledged records are lost'
+        assert not self.harm, 'healthy disks were harmed: ' + '; '.join(self.notes)
+
+    # Before.
+
+    def _record(self, name, threads, folders, options):
+        """Start writers; their process is NAME."""
+        per_folder = len(threads) // len(folders)
+        return self.guest.bg(f'echo $$ > /run/{name}.pid; exec recorder write '
+                             f'--acks {ACKS} --first {threads[0]} '
+                             f'--threads {per_folder} {options} {" ".join(folders)}')
+
+    def _prepare(self):
+        what, machine = self.draw, self.machine
+        self.stack.make()
+        wait_until(lambda: any(node['kind'] == 'mount' and node['text'] == MOUNTPOINT
+                               for node in machine.ask(f'show {machine.sick}')['stack']),
+                   30, 'unhangd sees the filesystem')
+        self.healthy_job = self._record('healthy', self.healthy, ['/mnt/sibling', '/mnt/apart'],
+                                        '--pause 50')
+        self.job = self._record('sick', self.writers, [MOUNTPOINT],
+                                f'--pause 5 --ring {what.ring} --dirops {what.dirops}')
+        self.reader = None
+        if what.loss in ('read', 'one', 'all'):
+            self.reader = self.guest.bg(
+                'echo $$ > /run/reader.pid; '
+                f'while dd if=/dev/{machine.sick} of=/dev/null bs=4k count=1 iflag=direct 2>&1; '
+                'do sleep 0.2; done')
+        wait_until(lambda: all(self.acks.of([*self.writers, *self.healthy]).values()), 60,
+                   'everybody has written')
+        time.sleep(what.after)
+        # A hang that comes sooner would be a relapse.
+        time.sleep(max(0, machine.rested_at + LIMIT + 2 - time.monotonic()))
+        assert not self._lines(' (stalled|stuck-request|LUN reset)'), self._lines('')
+
+    # The hang.
+
+    def _lose(self):
+        mode = {'heal': 'heal', 'second heals': None, 'never heals': 'ok', 'relapse': 'heal',
+                'reject': 'reject', 'silent': 'silent', 'unanswered': 'hang', 'released': 'ok'}
+        sick = self.machine.hba
+        if self.draw.answer == 'second heals':
+            sick.control('healafter', 0, 2)
+        else:
+            sick.control('tmf', 0, mode[self.draw.answer])
+        sick.control('lose', 0, self.draw.loss)
+        wait_until(lambda: self._events('lost'), 30, f'a {self.draw.loss} is lost')
+        self.lost_at = self._events('lost')[0].time
+        if self.plant == 'sibling':
+            self.guest.sh(f'sg_reset --device --no-esc /dev/{self.guest.sg(1)}')
+
+    def _release(self):
+        if self.plant != 'endless':
+            self.machine.hba.control('release', 0)
+
+    def _events(self, what):
+        return [e for e in self.machine.hba.events()[self.first_event:]
+                if e.what == what and e.target == 0]
+
+    def _lines(self, pattern):
+        """What unhangd has said of the sick disk in this run."""
+        return [line for line in self.machine.agent.lines()[self.first_line:]
+                if line.startswith(f'{self.machine.sick} ') and re.search(pattern, line)]
+
+    def _said(self, pattern, timeout=FINDING):
+        return wait_until(lambda: self._lines(pattern), timeout,
+                          f'unhangd says {pattern} of the sick disk')[-1]
+
+    def _follow(self):
+        """Up to where the hypervisor has to let go, if it ever has to."""
+        {
+            'heal': lambda: self._said('recovered: '),
+            'second heals': lambda: self._said('failed cleanly'),
+            'never heals': self._never_heals,
+            'relapse': self._relapse,
+            'released': self._released,
+        }.get(self.draw.answer, self._stuck)()
+
+    def _never_heals(self):
+        self._said('failed cleanly')
+        if self.draw.stack != 'md':
+            self._is_failed()
+        self._release()
+
+    def _is_failed(self):
+        """Everybody has been told, and nothing is left of the filesystem, and nothing in D."""
+        wait_until(lambda: len(self.acks.errors_of(self.writers)) == len(self.writers), 20,
+                   'every writer is told of an error')
+        self.guest.get(self.job, 20)
+        assert not self.stack.is_mounted(), 'it is still mounted'
+        self._nothing_in_d()
+
+    def _relapse(self):
+        self._said('recovered: ')
+        wait_until(lambda: set(self.machine.states().values()) == {'healthy'}, 30, 'all is well')
+        before = len(self._events('lost'))
+        self.machine.hba.control('tmf', 0, 'ok')
+        self.machine.hba.control('lose', 0, self.draw.loss)
+        wait_until(lambda: len(self._events('lost')) > before, 30, 'it is lost again')
+        self._never_heals()
+
+    def _released(self):
+        time.sleep(max(0, self.lost_at + self.draw.release - time.monotonic()))
+        self._release()
+        self.released_at = time.monotonic()
+
+    def _stuck(self):
+        self._said('stuck: ')
+        assert self.machine.hba.stat(0)['pending'], 'it is said to be stuck, and nothing is out'
+        time.sleep(1)
+        assert self.machine.hba.stat(0)['pending'], 'it is said to be stuck, and is not'
+        self._release()
+
+    # After it.
+
+    def _come_to_rest(self):
+        """All disks are healthy, what is mounted works, and every request has ended."""
+        wait_until(self._is_at_rest, self.rest, 'all is at rest')
+        self.machine.rested_at = time.monotonic()
+
+    def _is_at_rest(self):
+        return (not self.machine.hba.stat(0)['pending'] and
+                set(self.machine.states().values()) == {'healthy'} and
+                self.stack.is_mounted() and (self._goes_on() or self._have_ended()))
+
+    def _goes_on(self):
+        """Every writer has written since this was first asked."""
+        if not hasattr(self, 'at_rest'):
+            self.at_rest = self.acks.of(self.writers)
+        now = self.acks.of(self.writers)
+        return all(now[thread] > last for thread, last in self.at_rest.items())
+
+    def _have_ended(self):
+        return len(self.acks.errors_of(self.writers)) == len(self.writers)
+
+    def _judge(self):
+        """What became of it, and whether that fits what was drawn."""
+        errors = self.acks.errors_of(self.writers)
+        failed_cleanly = bool(self._lines('failed cleanly')) and self.draw.stack != 'md'
+        if self._lines('stuck: '):
+            self.outcome = STUCK
+        else:
+            self.outcome = FAILED if errors or failed_cleanly else RECOVERED
+        self.failed = failed_cleanly
+        allowed = draw.allowed(self.draw)
+        assert self.outcome in allowed, f'{self.outcome}, not {" or ".join(allowed)}'
+        assert bool(errors) == failed_cleanly, f'errors {errors}, failed: {failed_cleanly}'
+        expected = len(self.writers) if failed_cleanly else 0
+        assert len(errors) == expected, f'{errors}, of {len(self.writers)} writers'
+        self._judge_times()
+
+    def _judge_times(self):
+        resets = self._events('reset')
+        took = [event.time - self.lost_at for event in resets]
+        if took:
+            self.notes.append(f'reset after {took[0]:.1f} s')
+            assert took[0] >= LIMIT, f'reset before the limit: after {took[0]:.1f} s'
+            assert took[0] <= LIMIT + LATE, f'reset too late: after {took[0]:.1f} s'
+        elif self.draw.answer != 'released':
+            raise AssertionError('there was no reset')
+        if self.draw.answer == 'released' and self.released_at < self.lost_at + LIMIT:
+            assert not resets, 'reset, though the disk was released before the limit'
+
+    def _nothing_in_d(self):
+        """Nothing stays in D. A healthy disk's writers are there, too, for a moment each."""
+        first = {task.pid: task.name for task in self.guest.tasks_in_d()}
+        for _ in range(60):
+            if not first:
+                return
+            time.sleep(0.2)
+            now = {task.pid for task in self.guest.tasks_in_d()}
+            first = {pid: name for pid, name in first.items() if pid in now}
+        raise AssertionError(f'in D: {first}')
+
+    def _go_on(self):
+        """Writers on what is there now; then all writers end."""
+        job = self._record('later', self.later, [MOUNTPOINT], '--pause 5 --dirops 1')
+        wait_until(lambda: min(self.acks.of(self.later).values()) >= 5, 60,
+                   'the filesystem can be written again')
+        for name in ('later', 'sick', 'reader'):
+            self.guest.sh(RECORDER_DIES.format(name))
+        self.guest.get(job, 30)
+        self.guest.get(self.job, 30)
+        if self.reader:
+            self.guest.get(self.reader, 30)
+        assert not self.guest.done(self.healthy_job), 'the writers on healthy disks have ended'
+        self.pause = self.acks.longest_pause(self.healthy)
+        self.guest.sh(RECORDER_DIES.format('healthy'))
+        self.guest.get(self.healthy_job, 30)
+        self._nothing_in_d()
+
+    def _verify(self):
+        """Everything is read from the disks, not from memory."""
+        if self.plant == 'record':
+            self._wipe_record()
+        self.stack.unmount()
+        mended = self.stack.check(self.failed)
+        if mended:
+            self.notes.append(mended)
+        self.stack.mount()
+        sibling, apart = '/mnt/sibling', '/mnt/apart'
+        for name, folder in ((self.machine.sibling, sibling), (self.machine.apart, apart)):
+            self.guest.sh(f'umount {folder} && mount -t ext4 /dev/{name} {folder}')
+        self._count(self.writers, [MOUNTPOINT])
+        self._count(self.later, [MOUNTPOINT])
+        self._count(self.healthy, [sibling, apart])
+        self.guest.sh(f'rm -f {sibling}/records.* {apart}/records.*')
+        self.stack.unmount()
+
+    def _wipe_record(self):
+        thread = self.writers[0]
+        place = self.acks.of([thread])[thread] - 1
+        place = place % self.draw.ring if self.draw.ring else place
+        self.guest.sh(f'dd if=/dev/zero of={MOUNTPOINT}/records.{thread} bs=4k count=1 '
+                      f'seek={place} conv=notrunc,fsync 2>&1')
+
+    def _count(self, threads, folders):
+        per_folder = len(threads) // len(folders)
+        output = self.guest.sh(f'recorder verify --first {threads[0]} --threads {per_folder} '
+                               f'{" ".join(folders)}', 60)
+        found = {int(words[1]): int(words[2]) for words in map(str.split, output.splitlines())}
+        for thread, last in self.acks.of(threads).items():
+            self.acknowledged += last
+            self.verified += min(last, found.get(thread, 0))
+            if found.get(thread, 0) < last:
+                self.lost += last - found.get(thread, 0)
+                self.notes.append(f'thread {thread}: {last} acknowledged, '
+                                  f'{found.get(thread, 0)} found')
+
+    def _look_for_harm(self):
+        machine = self.machine
+        for (sick, target, name), before in zip(machine.healthy(), self.counts):
+            if sick.stat(target)['tmf'] != before:
+                self._harmed(f'{name} was reset')
+            state = self.guest.sh(f'cat /sys/block/{name}/device/state')
+            if state != 'running':
+                self._harmed(f'{name} is {state}')
+            for line in self.guest.dmesg(f'I/O error.* dev {name}|rejecting I/O.*{name}'):
+                self._harmed(line)
+        for thread, number in self.acks.errors_of([*self.later, *self.healthy]).items():
+            self._harmed(f'writer {thread} got error {number}')
+        # While a reset is not answered, its whole host stands still.
+        if self.pause > PAUSE and self.draw.answer != 'unanswered':
+            self._harmed(f'writers of healthy disks paused for {self.pause:.0f} s')
+        self.guest.sh('dmesg -c > /dev/null')
+
+    def _harmed(self, how):
+        self.harm += 1
+        self.notes.append(how)
+
+    def _evidence(self):
+        """What there is to tell of a run that failed."""
+        try:
+            lines = ['--- unhangd:', *self.machine.agent.lines()[self.first_line:],
+                     '--- HBA:', *map(str, self.machine.hba.events()[self.first_event:][-40:]),
+                     '--- in D:', str(self.guest.tasks_in_d()),
+                     '--- status:', self.guest.get(self.guest.bg('unhang status')).output,
+                     '--- kernel:', *self.guest.dmesg()[-30:],
+                     '--- console:', *self.guest.console().splitlines()[-5:]]
+        except Exception as error:  # a guest that does not answer any more
+            return f'(no evidence: {error!r})\n' + self.guest.console()[-2000:]
+        return '\n'.join(lines)
