@@ -54,7 +54,7 @@ def blocks_of(options):
 
 
 def do_block(seed, numbers, plant, is_first):
-    """All runs that share a guest; after one that failed, the rest have another one."""
+    """All runs that share a guest; after one that did not come to its end, they have a new one."""
     draws = [draw.draw(seed, number) for number in numbers]
     results = []
     while len(results) < len(draws):
@@ -76,7 +76,7 @@ def do_guest(seed, draws, plant, is_first, results):
         while len(results) < len(draws):
             results.append(hang.Run(machine, draws[len(results)], plant).do())
             tell(seed, results[-1])
-            if results[-1].failure:
+            if not results[-1].clean:
                 return
 
 

@@ -10,7 +10,7 @@ KERNELS = ('6.1', '6.12')
 
 FILESYSTEMS = ('ext4', 'ext4 without journal', 'xfs', 'btrfs')
 STACKS = ('disk', 'partition', 'lvm', 'luks', 'md')
-LOSSES = ('read', 'write', 'flush', 'rw', 'all', 'one')
+LOSSES = ('read', 'write', 'write', 'flush', 'rw', 'rw', 'all', 'one')
 
 RECOVERED, FAILED, STUCK = 'recovered', 'failed cleanly', 'stuck by nature'
 OUTCOMES = (RECOVERED, FAILED, STUCK)
@@ -30,8 +30,8 @@ ANSWERS = {
 # One lost command is not lost again when it comes back.
 FOR_ONE = ('heal', 'reject', 'silent', 'unanswered', 'released')
 
-# The two that are common in the field are drawn twice as often as the others.
-WEIGHTS = {'heal': 2, 'never heals': 2}
+# Of the others, each ends in its own way; of these, much can go wrong on the way.
+WEIGHTS = {'heal': 2, 'second heals': 2, 'never heals': 3, 'relapse': 2, 'released': 2}
 
 Draw = collections.namedtuple('Draw', 'number kernel filesystem stack threads ring dirops loss '
                                       'after answer release')
@@ -50,9 +50,9 @@ def draw(seed, number):
                 filesystem=dice.choice(FILESYSTEMS),
                 stack=dice.choice(STACKS),
                 threads=dice.randint(1, 8),
-                ring=dice.choice((0, 0, 8, 32)),
-                # Writes in place need no flush: these do.
-                dirops=dice.randint(1 if loss == 'flush' else 0, 2),
+                # A write in place needs no flush.
+                ring=dice.choice((0, 0, 8, 32)) if loss != 'flush' else 0,
+                dirops=dice.randint(0, 2),
                 loss=loss,
                 after=round(dice.uniform(0, 5), 1),
                 answer=dice.choices(answers, [WEIGHTS.get(answer, 1) for answer in answers])[0],

@@ -54,11 +54,11 @@ PLANTS = {
 }
 
 Result = collections.namedtuple('Result', 'draw outcome seconds acknowledged verified lost harm '
-                                          'notes failure')
+                                          'notes failure clean')
 
 
 def failed(what, failure):
-    return Result(what, '', 0, 0, 0, 0, 0, [], failure)
+    return Result(what, '', 0, 0, 0, 0, 0, [], failure, False)
 
 
 class Machine:
@@ -150,6 +150,10 @@ class Acks:
         self.update()
         return {thread: self.errors[thread] for thread in threads if thread in self.errors}
 
+    def time_of(self, thread):
+        """When its last record was acknowledged."""
+        return self._times[thread]
+
     def longest_pause(self, threads):
         """So far, also in one that has not ended."""
         self.update()
@@ -175,7 +179,8 @@ class Run:
         self.healthy = range(base + 70, base + 72)
         self.acknowledged = self.verified = self.lost = self.harm = 0
         self.notes = []
-        self.outcome = ''
+        self.clean = False  # the guest is as it was before
+        self.outcome = self.fsck = ''
         self.rest = 45 if plant == 'endless' else REST
 
     def do(self):
@@ -187,7 +192,7 @@ class Run:
         except Exception:
             failure = traceback.format_exc() + self._evidence()
         return Result(self.draw, self.outcome, time.monotonic() - self.began, self.acknowledged,
-                      self.verified, self.lost, self.harm, self.notes, failure)
+                      self.verified, self.lost, self.harm, self.notes, failure, self.clean)
 
     def _do(self):
         self._prepare()
@@ -199,6 +204,7 @@ class Run:
         self._verify()
         self._look_for_harm()
         self.stack.unmake()
+        self.clean = True
         assert not self.lost, f'{self.lost} acknowledged records are lost'
         assert not self.harm, 'healthy disks were harmed: ' + '; '.join(self.notes)
 
@@ -395,9 +401,9 @@ class Run:
         if self.plant == 'record':
             self._wipe_record()
         self.stack.unmount()
-        mended = self.stack.check(self.failed)
-        if mended:
-            self.notes.append(mended)
+        self.fsck = self.stack.check(self.failed)
+        if self.fsck:
+            self.notes.append('fsck had to mend it')
         self.stack.mount()
         sibling, apart = '/mnt/sibling', '/mnt/apart'
         for name, folder in ((self.machine.sibling, sibling), (self.machine.apart, apart)):
@@ -425,8 +431,9 @@ class Run:
             self.verified += min(last, found.get(thread, 0))
             if found.get(thread, 0) < last:
                 self.lost += last - found.get(thread, 0)
-                self.notes.append(f'thread {thread}: {last} acknowledged, '
-                                  f'{found.get(thread, 0)} found')
+                after = self.acks.time_of(thread) - self.lost_at
+                self.notes.append(f'thread {thread}: {last} acknowledged, the last of them '
+                                  f'{after:.2f} s after the loss, {found.get(thread, 0)} found')
 
     def _look_for_harm(self):
         machine = self.machine
@@ -456,6 +463,7 @@ class Run:
                      '--- HBA:', *map(str, self.machine.hba.events()[self.first_event:][-40:]),
                      '--- in D:', str(self.guest.tasks_in_d()),
                      '--- status:', self.guest.get(self.guest.bg('unhang status')).output,
+                     '--- fsck:', *self.fsck.splitlines()[-30:],
                      '--- kernel:', *self.guest.dmesg()[-30:],
                      '--- console:', *self.guest.console().splitlines()[-5:]]
         except Exception as error:  # a guest that does not answer any more

@@ -97,7 +97,7 @@ class Stack:
         return bool(self._sh(f'grep " {self._mountpoint} " /proc/mounts || true'))
 
     def check(self, failed):
-        """fsck of the unmounted filesystem, which had FAILED or had not. Says what was mended."""
+        """fsck of the unmounted filesystem, which had FAILED or had not. What was mended."""
         if self._filesystem == 'btrfs':
             return ''  # to mount it again is the check
         if self._filesystem == 'xfs':
@@ -110,7 +110,7 @@ class Stack:
             mended = self._sh(f'/usr/sbin/e2fsck -f {how} {self._device} 2>&1 || '
                               '{{ [ $? = 1 ] && echo mended; }}')
         self._sh(f'/usr/sbin/e2fsck -fn {self._device} 2>&1')
-        return 'fsck had to mend it' if mended.endswith('mended') else ''
+        return mended if mended.endswith('mended') else ''
 
     def unmake(self):
         """Leave an empty disk."""
