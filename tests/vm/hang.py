@@ -224,9 +224,9 @@ class Run:
                                for node in machine.ask(f'show {machine.sick}')['stack']),
                    30, 'unhangd sees the filesystem')
         self.healthy_job = self._record('healthy', self.healthy, ['/mnt/sibling', '/mnt/apart'],
-                                        '--pause 50')
+                                        '--pause 100')
         self.job = self._record('sick', self.writers, [MOUNTPOINT],
-                                f'--pause 5 --ring {what.ring} --dirops {what.dirops}')
+                                f'--pause 20 --ring {what.ring} --dirops {what.dirops}')
         self.reader = None
         if what.loss in ('read', 'one', 'all'):
             self.reader = self.guest.bg(
@@ -381,7 +381,7 @@ class Run:
 
     def _go_on(self):
         """Writers on what is there now; then all writers end."""
-        job = self._record('later', self.later, [MOUNTPOINT], '--pause 5 --dirops 1')
+        job = self._record('later', self.later, [MOUNTPOINT], '--pause 20 --dirops 1')
         wait_until(lambda: min(self.acks.of(self.later).values()) >= 5, 60,
                    'the filesystem can be written again')
         for name in ('later', 'sick', 'reader'):

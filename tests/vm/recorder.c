@@ -11,7 +11,7 @@
  * on. When fsync has returned 0, and not before, "A THREAD SEQ" goes to PATH, one write per line;
  * after an error, "E THREAD SEQ ERRNO".
  *
- *   --pause MS   after each record
+ *   --pause MS   after each record, and each file that was made and removed
  *   --ring N     write in place, O_DIRECT and O_DSYNC, in a file of N records made beforehand,
  *                instead of fsync: no journal in between, so all threads have a request in flight
  *   --retry      after an error open the file again and write the same record, until it works;
@@ -226,6 +226,7 @@ static void *change_directory_entries(void *userdata) {
                 close(fd);
                 if (rename(from, to) < 0 || unlink(to) < 0)
                         return NULL;
+                usleep(w->options->pause * 1000);
 
                 if (i % 16 == 0) {
                         fd = open(w->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

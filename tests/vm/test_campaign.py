@@ -15,7 +15,8 @@ import hang
 import scenario
 from scenario import step
 
-SEED = '2026'
+# Chosen for what it draws: each filesystem, each stack, and each answer but one, in eight runs.
+SEED = '35052'
 
 # What is said of it.
 FOUND = {'record': 'acknowledged records are lost',
