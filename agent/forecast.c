@@ -130,8 +130,8 @@ static void say_check(const struct disk *disk, struct bus_status *status) {
 
         if (disk->mounts.n == 0 || then == ON_RECOVERED_NOTHING)
                 return;
-        say(status, "then 4 KiB are written to a file without a name in each filesystem, within "
-                    "%s, to see whether it is alive%s",
+        say(status, "if it does: 4 KiB are written to a file without a name in each filesystem, "
+                    "within %s, to see whether it is alive%s",
             SPAN(CHECK_DEADLINE),
             remount ? "; one that is not is unmounted and mounted again" : "");
 }
@@ -139,8 +139,8 @@ static void say_check(const struct disk *disk, struct bus_status *status) {
 static void say_cured(const struct disk *disk, enum step step, struct bus_status *status) {
         say(status, "then I/O has %s to complete (SettleSec=), and one block is read to be sure",
             SPAN(disk->policy.settle));
-        say_check(disk, status);
         say_next(disk, step, status);
+        say_check(disk, status);
 }
 
 static void say_mounts(const struct disk *disk, struct bus_status *status) {

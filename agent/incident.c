@@ -11,6 +11,7 @@
 #include "agent/decide/names.h"
 #include "agent/decide/plan.h"
 #include "agent/incident.h"
+#include "agent/observe/bind.h"
 #include "agent/recording.h"
 #include "agent/wording.h"
 
@@ -163,6 +164,14 @@ static bool is_filesystem_step(enum step step) {
                step == STEP_FS_UMOUNT || step == STEP_FS_MOUNT;
 }
 
+static int begin_on_mount(struct disk *disk, enum step step) {
+        struct mount_entry *entry = disk->mounts.entries + mount_index(disk), bind;
+
+        if (step == STEP_FS_MOUNT && bind_of(&disk->mounts, mount_index(disk), &bind))
+                entry = &bind;
+        return executor_begin(&disk->executor, step, 0, entry);
+}
+
 static int begin(enum step step, void *userdata) {
         struct disk *disk = userdata;
 
@@ -179,7 +188,7 @@ static int begin(enum step step, void *userdata) {
         /* A state file may have lost its mounts: then there is nothing to do, and it is done. */
         if (disk->mounts.n == 0)
                 return 1;
-        return executor_begin(&disk->executor, step, 0, disk->mounts.entries + mount_index(disk));
+        return begin_on_mount(disk, step);
 }
 
 void incident_pursue(struct disk *disk, usec_t now) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/types.h>
 
 /* One mount of a filesystem that stands on a disk, as it was while the disk was healthy: enough to
@@ -17,3 +19,14 @@ struct mount_entry {
         unsigned long flags;        /* MS_*: what is a flag of mount(2) */
         char data[1024];            /* the rest: options of the filesystem itself */
 };
+
+/* Whether it shows a part of the filesystem only, by a bind mount: of btrfs what is not the root of
+ * the subvolume that its options tell (fs/btrfs/super.c: btrfs_show_options: that comes last). */
+static inline bool mount_entry_is_part(const struct mount_entry *entry) {
+        const char *subvolume;
+
+        if (strcmp(entry->fstype, "btrfs") != 0)
+                return strcmp(entry->root, "/") != 0;
+        subvolume = strstr(entry->data, "subvol=");
+        return !subvolume || strcmp(subvolume + strlen("subvol="), entry->root) != 0;
+}

@@ -183,12 +183,16 @@ static bool is_same_superblock(const char *line, const struct mount_entry *entry
 }
 
 static bool is_mounted_there(const char *line, const struct mount_entry *entry) {
-        _cleanup_free_ char *target = NULL;
+        _cleanup_free_ char *root = NULL, *target = NULL;
 
-        if (sscanf(line, "%*d %*d %*s %*s %ms", &target) != 1)
+        if (sscanf(line, "%*d %*d %*s %ms %ms", &root, &target) != 2)
                 return false;
+        unescape_octal(root);
         unescape_octal(target);
-        return strcmp(target, entry->target) == 0 && is_same_superblock(line, entry);
+        if (strcmp(target, entry->target) != 0)
+                return false;
+        return entry->flags & MS_BIND ? strcmp(root, entry->root) == 0
+                                      : is_same_superblock(line, entry);
 }
 
 /* The kernel's name of the device; 0 when there is none, and so nobody can tell. */
@@ -267,18 +271,31 @@ static bool keeps_whole(const struct mount_entry *entry) {
         return strcmp(entry->fstype, "ext4") == 0 && has_journal(entry);
 }
 
-/* The options of btrfs tell the subvolume; a bind mount of a part of another filesystem would have
- * to be made from the whole. */
+/* A bind mount takes its own flags only in a second step (mount(2)). */
+static int bind_mount(const struct mount_entry *entry) {
+        static const unsigned long own = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME |
+                                         MS_NODIRATIME | MS_RELATIME;
+
+        if (mount(entry->source, entry->target, NULL, MS_BIND, NULL) < 0)
+                return -errno;
+        return mount(NULL, entry->target, NULL, MS_REMOUNT | MS_BIND | (entry->flags & own),
+                     NULL) < 0
+                       ? -errno
+                       : 0;
+}
+
 int filesystem_mount(const struct mount_entry *entry) {
         int r;
 
         assert(entry);
 
-        if (strcmp(entry->root, "/") != 0 && !is_btrfs(entry))
-                return -EOPNOTSUPP;
         r = in_mountinfo(entry, is_mounted_there);
         if (r != 0)
                 return MIN(r, 0);
+        if (entry->flags & MS_BIND)
+                return bind_mount(entry);
+        if (mount_entry_is_part(entry))
+                return -EOPNOTSUPP;
         r = is_held_elsewhere(entry);
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;

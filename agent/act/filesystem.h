@@ -30,6 +30,6 @@ int filesystem_umount(const struct mount_entry *entry);
 
 /* Mounts again as it was. 0, also when it is mounted already; -EBUSY while something that is not
  * seen here, such as another mount namespace, keeps the dead superblock; -ENOTRECOVERABLE for one
- * without a journal, which only fsck makes whole; -EOPNOTSUPP for a bind mount of a part of a
- * filesystem, which this version does not restore; or a negative errno of mount(2). */
+ * without a journal, which only fsck makes whole; -EOPNOTSUPP for a part of a filesystem without
+ * MS_BIND, with which it is bound from the directory SOURCE; or a negative errno of mount(2). */
 int filesystem_mount(const struct mount_entry *entry);

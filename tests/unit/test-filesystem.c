@@ -269,6 +269,36 @@ static void test_mount_errors(void **state) {
         assert_int_equal(filesystem_mount(&entry), -ENOENT);
 }
 
+static void test_bind(void **state) {
+        struct mount_entry entry;
+        struct statfs fs;
+
+        mount_tmpfs("a");
+        assert_int_equal(mkdir(temp_path(&dir, "a/part"), 0700), 0);
+        write_text(temp_path(&dir, "a/part/this"), "");
+        assert_int_equal(mount(temp_path(&dir, "a/part"), temp_path(&dir, "b"), NULL, MS_BIND,
+                               NULL), 0);
+        entry = entry_of("b");
+        assert_true(mount_entry_is_part(&entry));
+        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_int_equal(filesystem_mount(&entry), -EOPNOTSUPP);
+        assert_false(has("b/this"));
+
+        (void) strcpy(entry.source, temp_path(&dir, "a/part"));
+        entry.flags |= MS_BIND | MS_NODEV;
+        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_true(has("b/this"));
+        assert_int_equal(filesystem_mount(&entry), 0); /* as it is mounted already */
+        assert_int_equal(umount2(entry.target, 0), 0);
+        assert_false(has("b/this"));
+        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_int_equal(statfs(entry.target, &fs), 0);
+        assert_int_equal(fs.f_flags & (ST_NODEV | ST_RDONLY), ST_NODEV);
+        (void) strcpy(entry.source, temp_path(&dir, "a/none"));
+        (void) umount2(entry.target, 0);
+        assert_int_equal(filesystem_mount(&entry), -ENOENT);
+}
+
 /* What has no journal is not mounted again before somebody has checked it. */
 static void test_mount_without_a_journal(void **state) {
         static const struct {
@@ -318,6 +348,7 @@ int main(void) {
                 FILESYSTEM_TEST(test_clear),
                 FILESYSTEM_TEST(test_mount),
                 FILESYSTEM_TEST(test_mount_errors),
+                FILESYSTEM_TEST(test_bind),
                 FILESYSTEM_TEST(test_mount_without_a_journal),
         };
 

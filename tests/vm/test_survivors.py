@@ -41,6 +41,9 @@ MKFS = {
     'btrfs': 'mkfs.btrfs -q -f --mixed',
 }
 
+# A part of the filesystem, mounted by itself.
+PART = '/mnt/part'
+
 NO_JOURNAL = '-O ^has_journal'
 
 # Name, filesystem, what makes the volume it is on, its node, what removes it.
@@ -69,7 +72,7 @@ def case():
                     site.guest.sh(volume.format(disk=site.sick.name), 120)
                 site.guest.sh(f'{MKFS[fstype]} {node}', 120)
                 run(Run(site, agent, fstype, node), held=name == 'ext4')
-                site.guest.sh(f'umount {site.sick.mountpoint}')
+                site.guest.sh(f'umount {PART} {site.sick.mountpoint}')
                 if remove:
                     site.guest.sh(remove.format(disk=site.sick.name), 120)
             step('---- ext4 without a journal ----')
@@ -92,7 +95,8 @@ class Run:
         self.where = site.sick.mountpoint
         self.seen = len(agent.lines())
         self.sh(f'mount -t {fstype} {node} {self.where}')
-        self.sh(f'echo old > {self.where}/old; sync')
+        self.sh(f'echo old > {self.where}/old; mkdir -p {self.where}/part {PART}; '
+                f'echo part > {self.where}/part/this; sync; mount -o bind {self.where}/part {PART}')
         self.sh(f'echo {TIMEOUT} > /sys/block/{site.sick.name}/device/timeout')
         site.guest.wait_for(f'unhang show {site.sick.name} | grep -q " {self.where} "', 30)
 
@@ -122,7 +126,7 @@ class Run:
     def is_well(self):
         """Mounted as before, with what was synced, and takes more."""
         self.sh(f'grep "^[^ ]* {self.where} {self.fstype} rw" /proc/mounts')
-        assert self.sh(f'cat {self.where}/old') == 'old'
+        assert self.sh(f'cat {self.where}/old {PART}/this').split() == ['old', 'part']
         assert not self.is_dead(), 'it does not take writes'
         self.site.guest.wait_for(f'unhang status {self.site.sick.name}', 60)
         assert not self.site.guest.tasks_in_d(), self.site.guest.tasks_in_d()
@@ -167,7 +171,7 @@ def without_journal(r):
     r.wait_for_line('mount: it has no journal', 120)
     assert not r.sh(f'grep " {r.where} " /proc/mounts || true'), 'it is mounted'
     r.sh(f'/usr/sbin/e2fsck -fy {r.node} || [ $? = 1 ]', 60)
-    r.sh(f'mount -t ext4 {r.node} {r.where}')
+    r.sh(f'mount -t ext4 {r.node} {r.where}; mount -o bind {r.where}/part {PART}')
     r.wait_for_line('recovered: ', 120)
     r.is_well()
 
