@@ -41,17 +41,24 @@ def kernel_of(seed, number):
     return random.Random(f'{seed}/kernel/{number // BLOCK}').choice(KERNELS)
 
 
+def can_be_in_place(filesystem, loss):
+    """A write in place needs no flush. And btrfs may tell several such writers that their data is
+    safe, though it is not, when the commit of the log that they wait for fails (6.12, seldom): the
+    fault is the kernel's, and would hide ours."""
+    return loss != 'flush' and filesystem != 'btrfs'
+
+
 def draw(seed, number):
     dice = random.Random(f'{seed}/{number}')
     loss = dice.choice(LOSSES)
     answers = FOR_ONE if loss == 'one' else tuple(ANSWERS)
+    filesystem = dice.choice(FILESYSTEMS)
     return Draw(number=number,
                 kernel=kernel_of(seed, number),
-                filesystem=dice.choice(FILESYSTEMS),
+                filesystem=filesystem,
                 stack=dice.choice(STACKS),
                 threads=dice.randint(1, 8),
-                # A write in place needs no flush.
-                ring=dice.choice((0, 0, 8, 32)) if loss != 'flush' else 0,
+                ring=dice.choice((0, 0, 8, 32)) if can_be_in_place(filesystem, loss) else 0,
                 dirops=dice.randint(0, 2),
                 loss=loss,
                 after=round(dice.uniform(0, 5), 1),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test_survivors.py KERNEL: filesystems and volumes that live through a hang, and those that do not.
+"""test_survivors.py KERNEL [CASE...]: filesystems and volumes that live through a hang, or do not.
 
 Each on the disk, or on LVM or LUKS on it. First the reset cures the disk, but the requests are too
 old to be sent again and end with EIO: the filesystem is dead on a disk that is well, and is mounted
@@ -66,6 +66,8 @@ def case():
         site.guest.sh(f'umount {site.sick.mountpoint}; modprobe -a xfs btrfs')
         try:
             for name, fstype, volume, node, remove in CASES:
+                if sys.argv[2:] and name not in sys.argv[2:]:
+                    continue
                 step(f'---- {name} ----')
                 node = node.format(disk=site.sick.name)
                 if volume:
