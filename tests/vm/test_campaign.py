@@ -15,8 +15,8 @@ import hang
 import scenario
 from scenario import step
 
-# Chosen for what it draws: each filesystem, each stack, and each answer but one, in eight runs.
-SEED = '35052'
+# Chosen for what it draws: each filesystem, each stack and each answer, in eight runs.
+SEED = '34338'
 
 # What is said of it.
 FOUND = {'record': 'acknowledged records are lost',
