@@ -23,7 +23,7 @@ enum step {
 
         STEP_PROBE,       /* read one block from the device, past every cache */
         STEP_FS_CHECK,    /* filesystems: write and sync a nameless file */
-        STEP_FS_CLEAR,    /* filesystems: those that do not take that: shut down and unmount */
+        STEP_FS_CLEAR,    /* filesystems: unmount those that do not take that */
         STEP_FS_SHUTDOWN, /* filesystems: new I/O ends with EIO at once */
         STEP_FS_UMOUNT,   /* filesystems: unmount, never lazily */
         STEP_RUNNING,     /* state := running, then as STEP_PROBE */

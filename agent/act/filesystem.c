@@ -127,16 +127,9 @@ int filesystem_check(const struct mount_entry *entry) {
 
         assert(entry);
 
-        if (entry->flags & MS_RDONLY)
+        if (entry->flags & MS_RDONLY || is_mounted(entry) != 1 ||
+            mount_id_at(entry->target) != entry->id || in_mountinfo(entry, is_read_only) != 0)
                 return 1;
-        r = is_mounted(entry);
-        if (r < 0)
-                return r;
-        if (r == 0 || mount_id_at(entry->target) != entry->id)
-                return 1;
-        r = in_mountinfo(entry, is_read_only);
-        if (r != 0)
-                return r;
         fd = open(entry->target, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
         r = fd < 0 ? -errno : write_and_sync(fd);
         return is_dead(r) ? r : 1;
@@ -146,10 +139,7 @@ int filesystem_clear(const struct mount_entry *entry) {
         int r;
 
         r = filesystem_check(entry);
-        if (!is_dead(r))
-                return r;
-        (void) filesystem_shutdown(entry); /* not all can; it is dead as it is */
-        return filesystem_umount(entry);
+        return r > 0 ? r : filesystem_umount(entry);
 }
 
 int filesystem_umount(const struct mount_entry *entry) {

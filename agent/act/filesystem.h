@@ -14,8 +14,8 @@
  * errno by which it is dead: -EROFS, -EIO, -EUCLEAN, -ESHUTDOWN. Leaves nothing behind. */
 int filesystem_check(const struct mount_entry *entry);
 
-/* Shuts down and unmounts one that is dead by the same token. 1 when it is not, and was left alone;
- * 0; or as filesystem_umount(). */
+/* Unmounts one that is dead by the same token; as long as it has users, these can still read what
+ * it lets them. 1 when it is not, and was left alone; or as filesystem_umount(). */
 int filesystem_clear(const struct mount_entry *entry);
 
 /* Shuts the filesystem down without flushing its log: new calls end with EIO (ext4, XFS, F2FS:
