@@ -180,3 +180,20 @@ static inline void ends_recovered(struct story *s) {
         assert_int_equal(s->ladder.outcome, OUTCOME_RECOVERED); /* of the last act: still true */
         assert_int_equal(s->ladder.backoff, 10 * S);
 }
+
+/* ---- stories of another disk, by its plan ---- */
+
+static inline bool see(struct story *s, const struct plan *p, const struct symptom *symptom) {
+        return ladder_observe(&s->ladder, p, &policy, symptom, ALL_LEAVE, s->footing, s->now);
+}
+
+static inline void end_step(struct story *s, const struct plan *p, int error) {
+        assert_true(ladder_returned(&s->ladder, p, s->ladder.step, error, s->footing, s->now));
+}
+
+static inline void hang(struct story *s, const struct plan *p) {
+        struct symptom stalled = quiet_for(policy.stall);
+
+        s->now += policy.stall;
+        assert_true(see(s, p, &stalled));
+}

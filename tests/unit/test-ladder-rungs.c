@@ -11,21 +11,6 @@ static const struct plan wide = {
         .on_failed = ON_FAILED_REMOUNT,
 };
 
-static bool see(struct story *s, const struct plan *p, const struct symptom *symptom) {
-        return ladder_observe(&s->ladder, p, &policy, symptom, ALL_LEAVE, s->footing, s->now);
-}
-
-static void end_step(struct story *s, const struct plan *p, int error) {
-        assert_true(ladder_returned(&s->ladder, p, s->ladder.step, error, s->footing, s->now));
-}
-
-static void hang(struct story *s, const struct plan *p) {
-        struct symptom stalled = quiet_for(policy.stall);
-
-        s->now += policy.stall;
-        assert_true(see(s, p, &stalled));
-}
-
 /* From healthy to healthy: the first rung cures. */
 static void cure(struct story *s, const struct plan *p) {
         hang(s, p);
