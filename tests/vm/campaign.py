@@ -20,7 +20,7 @@ pause of its writers) makes the status 1. --plant shows that this is found: see 
 
 import argparse
 import collections
-import concurrent.futures
+import multiprocessing
 import sys
 import traceback
 
@@ -124,12 +124,11 @@ def campaign(arguments):
     options = parse(arguments)
     blocks = blocks_of(options)
     print(f'seed {options.seed}, {sum(map(len, blocks))} runs', flush=True)
-    # A worker that outlived this process would keep its guest.
-    with concurrent.futures.ProcessPoolExecutor(options.guests,
-                                                initializer=guest.die_with_parent) as pool:
-        jobs = [pool.submit(do_block, options.seed, block, options.plant, block is blocks[0])
-                for block in blocks]
-        results = [result for job in jobs for result in job.result()]
+    work = [(options.seed, block, options.plant, block is blocks[0]) for block in blocks]
+    # Leaving it ends the workers, and so their guests, also when we are told to end ourselves.
+    with multiprocessing.get_context('fork').Pool(options.guests, guest.die_with_parent) as pool:
+        results = [result for block in pool.starmap(do_block, work, chunksize=1)
+                   for result in block]
     print()
     table(results)
     return results
