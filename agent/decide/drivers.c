@@ -78,6 +78,11 @@ static const struct driver drivers[] = {
                           "there are no reset handlers",
         },
         {
+                .name = "ata_piix", .steps = HOST, .answer = SETTLES, .ends_requests = true,
+                .in_flight = "sent again",
+                .source = "drivers/ata/libata-scsi.c: as ahci",
+        },
+        {
                 .name = "iscsi_tcp", .steps = LUN | TARGET | OFFLINE, .answer = SETTLES,
                 .ends_requests = true, .in_flight = "sent again",
                 .source = "drivers/scsi/iscsi_tcp.c: iscsi_sw_tcp_sht; libiscsi.c: "

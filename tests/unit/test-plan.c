@@ -71,6 +71,7 @@ static void test_each_driver(_unused_ void **state) {
                   STEP_OFFLINE },
                 { "megaraid_sas", { STEP_TARGET_RESET, STEP_HOST_RESET }, NONE },
                 { "ahci", { STEP_HOST_RESET }, NONE },
+                { "ata_piix", { STEP_HOST_RESET }, NONE },
                 { "iscsi_tcp", { STEP_LUN_RESET, STEP_TARGET_RESET }, STEP_OFFLINE },
                 { "xen-scsifront", { STEP_LUN_RESET }, STEP_OFFLINE },
                 { "scsi_debug",

@@ -7,7 +7,7 @@ build=
 
 modules=(
     virtio_pci virtio_console virtio_blk virtio_scsi sd_mod sg nvme ext4 xfs btrfs
-    dm-mod dm-crypt dm-snapshot dm-raid dm-delay dm-flakey raid1 loop scsi_debug
+    dm-mod dm-crypt dm-snapshot dm-raid dm-delay dm-flakey raid1 loop scsi_debug ata_piix
     ecb xts algif_skcipher
 )
 
