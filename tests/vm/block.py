@@ -173,14 +173,17 @@ class NvmeController:
         """nvme0 or so; its number need not be ours."""
         return os.path.basename(self._guest.wait_for(f'ls -d {self.pci()}/nvme/nvme*', 60))
 
-    # Its configuration space, through the ports of the PCI host, as the guest's firmware does it.
+    def has_registers(self):
+        """Whether they are there for the guest."""
+        bus, = self._guest.monitor.execute('query-pci')
+        device, = (device for device in bus['devices'] if device['slot'] == self._slot)
+        if self._bridge:
+            device, = device['pci_bridge']['devices']
+        return all(0 < region['address'] < 1 << 63 for region in device['regions']
+                   if region['bar'] == 0)
 
-    def command(self):
-        """What is in the PCI command register."""
-        return self._read_config(COMMAND) & 0xffff
-
-    def set_command(self, value):
-        self._write_config(COMMAND, value, 2)
+    # Its configuration space, through the ports of the PCI host, as the guest's kernel does it: which
+    # may have selected a register with one of them, and be about to use the other. So not often.
 
     def _read_config(self, register):
         with self._guest.monitor.lock:
@@ -209,7 +212,8 @@ class NvmeController:
 
     def lose_registers(self):
         """No doorbell is heard any more. A controller reset by the guest's driver cures that."""
-        self.set_command(self.command() & ~MEMORY_SPACE)
+        command = self._read_config(COMMAND) & 0xffff
+        self._write_config(COMMAND, command & ~MEMORY_SPACE, 2)
 
     def keep_losing_registers(self):
         """From now on it loses its registers again shortly after each reset."""
@@ -252,8 +256,7 @@ class Thief:
 
     def _steal(self):
         while not self._end.wait(0.05):
-            command = self._controller.command()
-            if not command & MEMORY_SPACE or command == 0xffff:
+            if not self._controller.has_registers():
                 continue
             if not self._end.wait(LEFT_ALONE):
                 self._controller.lose_registers()

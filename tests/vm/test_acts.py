@@ -142,7 +142,8 @@ def resets(site, _kernel):
     site.hang_again_and_again()
     for _ in range(2):
         assert site.acts.do('controller-reset') == 'ok'
-        wait_until(lambda: not site.controller.command() & 2, 30, 'the registers are lost again')
+        wait_until(lambda: not site.controller.has_registers(), 30,
+                   'the registers are lost again')
         assert site.pending()
     assert site.acts.do('controller-fail') == 'ok'
     assert site.acts.do('controller-remove') == 'ok'
