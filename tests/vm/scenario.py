@@ -175,6 +175,10 @@ class Site:
         self.guest.sh(f'mkdir -p {disk.mountpoint} && '
                       f'mount -t ext4 /dev/{disk.name} {disk.mountpoint}')
 
+    def merge_nothing(self):
+        """On a busy host requests wait, and those of neighbours on the disk would become one."""
+        self.guest.sh(f'echo 2 > /sys/block/{self.sick.name}/queue/nomerges')
+
     # The fault.
 
     def lose(self, kind='rw', tmf='heal'):

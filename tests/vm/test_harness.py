@@ -48,8 +48,7 @@ def check_lost_write(site):
 
 def check_deep_queue(site):
     step(f'{DEEP} requests in flight hang, and come back')
-    # On a busy host requests wait, and those of neighbours on the disk become one.
-    site.guest.sh(f'echo 2 > /sys/block/{site.sick.name}/queue/nomerges')
+    site.merge_nothing()
     job = site.record(site.sick, threads=DEEP, options='--ring 8')
     wait_until(lambda: len(site.acknowledged()) == DEEP, 60, 'all threads write')
     site.lose()

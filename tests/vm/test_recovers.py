@@ -24,6 +24,7 @@ def case():
         job = site.record(site.sick, threads=IN_FLIGHT, options='--ring 8')
         other = site.guest.bg(f'while :; do dd if=/dev/zero of={site.sibling.mountpoint}/f bs=4k '
                               'count=1 conv=fsync 2> /dev/null || exit 1; done')
+        site.merge_nothing()
         wait_until(lambda: len(site.acknowledged()) == IN_FLIGHT, 60, 'all have written')
         site.lose(tmf='heal')
         wait_until(lambda: site.pending() == IN_FLIGHT, 30, f'{IN_FLIGHT} requests are lost')
