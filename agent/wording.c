@@ -197,7 +197,8 @@ static const char *not_failed(const struct disk *disk) {
         if (disk->watch.plan.fail == STEP_NONE)
                 return "and there is nothing that would end its I/O";
         if (disk_footing(disk) == FOOTING_SYSTEM)
-                return "and the disk is not failed, for what stands on it could not be ended";
+                return "and the disk is not failed, for the system, swap, or what unmounting does "
+                       "not end stands on it";
         return why_not(disk);
 }
 
