@@ -11,7 +11,7 @@
 
 /* Always as long: the longest name and number fit. Time is CLOCK_MONOTONIC, which goes on
  * as long as /run stays. */
-#define STATE_LINE "state %-12s %-20s %020" PRIu64 " %020" PRIu64 "\n"
+#define STATE_LINE "state %-12s %-20s %d %020" PRIu64 " %020" PRIu64 "\n"
 #define ACT_TIME " %020" PRIu64
 #define HEAD_MAX 512
 
@@ -53,7 +53,7 @@ static size_t format_head(char buf[HEAD_MAX], const struct memory *memory) {
 
         n = (size_t) snprintf(buf, HEAD_MAX, STATE_LINE "acts",
                               incident_state_to_string(past->state), step_to_string(past->act),
-                              past->acted_at, memory->suppressed_until);
+                              past->unmounted, past->acted_at, memory->suppressed_until);
         for (size_t i = 0; i < ELEMENTSOF(past->acts); i++)
                 n += (size_t) snprintf(buf + n, HEAD_MAX - n, ACT_TIME, past->acts[i]);
         n += (size_t) snprintf(buf + n, HEAD_MAX - n, "\n");
@@ -167,11 +167,11 @@ static bool end_line(char *line, ssize_t n) {
 
 static int parse_state(const char *line, struct memory *memory) {
         struct ladder_past *past = &memory->past;
+        int state, step, unmounted, end = 0;
         char name[16], act[24];
-        int state, step, end = 0;
 
-        if (sscanf(line, "state %15s %23s %" SCNu64 " %" SCNu64 "%n", name, act, &past->acted_at,
-                   &memory->suppressed_until, &end) != 4 ||
+        if (sscanf(line, "state %15s %23s %1d %" SCNu64 " %" SCNu64 "%n", name, act, &unmounted,
+                   &past->acted_at, &memory->suppressed_until, &end) != 5 ||
             line[end] != '\0')
                 return -EBADMSG;
         state = incident_state_from_string(name);
@@ -180,6 +180,7 @@ static int parse_state(const char *line, struct memory *memory) {
                 return -EBADMSG;
         past->state = (enum incident_state) state;
         past->act = (enum step) step;
+        past->unmounted = unmounted != 0;
         return 0;
 }
 

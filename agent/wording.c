@@ -384,7 +384,7 @@ static void say_revival(struct disk *disk, enum incident_state before, usec_t no
                                   "they are alive");
                 break;
         case INCIDENT_CLEARING:
-                if (before == INCIDENT_CHECKING)
+                if (before == INCIDENT_CHECKING && disk->mount_error < 0)
                         wording_set(disk, "I/O completes again, but not all its filesystems have "
                                           "survived (%s); unmounting those, to mount them again",
                                     wording_mount_error(disk->mount_error));
@@ -392,6 +392,12 @@ static void say_revival(struct disk *disk, enum incident_state before, usec_t no
                         wording_set(disk, "unmounting what has not survived");
                 break;
         case INCIDENT_HELD:
+                if (before != INCIDENT_CLEARING && before != INCIDENT_REVIVING) {
+                        wording_set(disk, "what has not survived is still to be mounted again; "
+                                          "tried in %s",
+                                    SPAN(disk->watch.ladder.deadline - now));
+                        break;
+                }
                 wording_set(disk, "the disk is well, but a filesystem that has not survived "
                                   "cannot be %s: %s; tried again in %s",
                             before == INCIDENT_REVIVING ? "mounted again" : "unmounted",

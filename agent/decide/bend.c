@@ -63,6 +63,20 @@ static enum incident_state bend_by_policy(const struct ladder *ladder, const str
         return next;
 }
 
+/* Nothing is over before what was unmounted is mounted again: a disk may hang again before that,
+ * and recover, or the daemon be killed. What is mounted, and alive, is left alone on the way. */
+static enum incident_state bend_home(const struct ladder *ladder, enum incident_state next) {
+        enum incident_state state = ladder->past.state;
+
+        if (!ladder->past.unmounted || ladder->failed)
+                return next;
+        if (next == INCIDENT_RECOVERED && state != INCIDENT_REVIVING)
+                return INCIDENT_CLEARING;
+        if (next == INCIDENT_HEALTHY && state != INCIDENT_RECOVERED)
+                return state == INCIDENT_ACTING ? INCIDENT_UNCURED : INCIDENT_HELD;
+        return next;
+}
+
 /* What stands on it does, too: without filesystems there is nothing to shut down and nothing to
  * mount; and a disk that the system itself runs from is never failed. */
 enum incident_state ladder_bend(const struct ladder *ladder, const struct plan *plan,
@@ -83,5 +97,5 @@ enum incident_state ladder_bend(const struct ladder *ladder, const struct plan *
                 return INCIDENT_REPORTED;
         if (next == INCIDENT_SETTLING && ladder->probes >= LADDER_PROBES_MAX)
                 return INCIDENT_UNCURED;
-        return bend_by_policy(ladder, plan, next, footing);
+        return bend_home(ladder, bend_by_policy(ladder, plan, next, footing));
 }

@@ -24,6 +24,10 @@
 #define SETTLES (60 * USEC_PER_SEC)
 #define SLOW (200 * USEC_PER_SEC)
 
+/* What is true of all that libata drives. */
+#define LIBATA "drivers/ata/libata-scsi.c: ata_scsi_user_scan schedules error handling; " \
+               "there are no reset handlers"
+
 /* A driver that is not here is not known to do any good. */
 static const struct driver drivers[] = {
         {
@@ -74,13 +78,12 @@ static const struct driver drivers[] = {
         {
                 .name = "ahci", .steps = HOST, .answer = SETTLES, .ends_requests = true,
                 .in_flight = "sent again",
-                .source = "drivers/ata/libata-scsi.c: ata_scsi_user_scan schedules error handling; "
-                          "there are no reset handlers",
+                .source = LIBATA,
         },
         {
                 .name = "ata_piix", .steps = HOST, .answer = SETTLES, .ends_requests = true,
                 .in_flight = "sent again",
-                .source = "drivers/ata/libata-scsi.c: as ahci",
+                .source = LIBATA,
         },
         {
                 .name = "iscsi_tcp", .steps = LUN | TARGET | OFFLINE, .answer = SETTLES,

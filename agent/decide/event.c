@@ -73,7 +73,8 @@ static enum event event_of_revival(const struct ladder *ladder, const struct vie
         enum event event = event_of_watch(ladder, view);
 
         if (event == EVENT_LIMIT || event == EVENT_GIVE_UP ||
-            (event == EVENT_REPORT && ladder->past.state == INCIDENT_HELD))
+            ((event == EVENT_REPORT || event == EVENT_CONTAIN) &&
+             ladder->past.state == INCIDENT_HELD))
                 return event;
         return late ? EVENT_DEADLINE : EVENT_NONE;
 }

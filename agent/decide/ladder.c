@@ -117,6 +117,7 @@ static const struct rule {
         { INCIDENT_HELD, EVENT_LIMIT, INCIDENT_ACTING },
         { INCIDENT_HELD, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_HELD, EVENT_REPORT, INCIDENT_REPORTED },
+        { INCIDENT_HELD, EVENT_CONTAIN, INCIDENT_CONTAINING },
         { INCIDENT_HELD, EVENT_REQUEST, INCIDENT_ACTING },
         { INCIDENT_HELD, EVENT_REQUEST_FAIL, INCIDENT_FAILING },
 
@@ -276,6 +277,7 @@ static void forget(struct ladder *ladder) {
         ladder->failed = false;
         ladder->answers = false;
         ladder->contained = false;
+        ladder->past.unmounted = false;
         ladder->probes = 0;
 }
 
@@ -318,13 +320,21 @@ static void note(struct ladder *ladder, const struct plan *plan, enum incident_s
                 ladder->stuck_since = USEC_INFINITY;
                 break;
         case INCIDENT_CLEARING:
+                ladder->outcome = OUTCOME_RECOVERED;
+                ladder->past.unmounted = true;
+                ladder->stuck_since = USEC_INFINITY;
+                break;
         case INCIDENT_HELD:
         case INCIDENT_REVIVING:
-                ladder->outcome = OUTCOME_RECOVERED;
                 ladder->stuck_since = USEC_INFINITY;
+                break;
+        case INCIDENT_UNMOUNTING:
+                ladder->past.unmounted = ladder->contained ||
+                                         plan->on_failed == ON_FAILED_REMOUNT;
                 break;
         case INCIDENT_RECOVERED:
                 ladder->outcome = OUTCOME_RECOVERED;
+                ladder->past.unmounted = false;
                 ladder->cured_at = ladder->failed ? 0 : now;
                 ladder->stuck_since = USEC_INFINITY;
                 break;
@@ -455,6 +465,8 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
         ladder_init(ladder, now);
         ladder->past = *past;
         ladder->past.state = INCIDENT_HEALTHY;
+        if (next == INCIDENT_HEALTHY && past->unmounted)
+                next = offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
         if (next == INCIDENT_HEALTHY)
                 return;
         if (next == INCIDENT_FAILING && plan->fail == STEP_NONE)

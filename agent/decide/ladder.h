@@ -33,6 +33,7 @@ enum footing {
 struct ladder_past {
         enum incident_state state;
         enum step act;                /* the last rung; STEP_NONE: none yet */
+        bool unmounted;               /* not all may be mounted that this incident has to mount */
         usec_t acted_at;
         usec_t acts[LADDER_ACTS_MAX]; /* when rungs were begun; 0: not used */
 };

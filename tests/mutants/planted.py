@@ -523,8 +523,22 @@ mutant("revival-not-resumed", LADDER,
        "a filesystem stays unmounted when the daemon is killed in between")
 mutant("hang-unseen-in-revival", EVENT,
        "        if (event == EVENT_LIMIT || event == EVENT_GIVE_UP ||\n"
-       "            (event == EVENT_REPORT && ladder->past.state == INCIDENT_HELD))\n"
+       "            ((event == EVENT_REPORT || event == EVENT_CONTAIN) &&\n"
+       "             ladder->past.state == INCIDENT_HELD))\n"
        "                return event;\n", "",
        "a disk that hangs again is left alone for as long as a filesystem is held")
 mutant("remounted-though-only-watched", PLAN, "return policy->act || policy->on", "return true || policy->on",
        "what somebody reset by hand, on a disk that is to be left alone, is unmounted, too")
+mutant("unmounted-forgotten-by-a-cure", BEND,
+       "if (next == INCIDENT_RECOVERED && state != INCIDENT_REVIVING)", "if (false)",
+       "a filesystem stays unmounted when its disk hangs again while it is being mounted")
+mutant("unmounted-forgotten-by-a-refusal", BEND,
+       "if (next == INCIDENT_HEALTHY && state != INCIDENT_RECOVERED)", "if (false)",
+       "the same, when the next reset is not carried out")
+mutant("unmounted-forgotten-by-a-restart", LADDER,
+       "if (next == INCIDENT_HEALTHY && past->unmounted)", "if (false)",
+       "the same, when the daemon is killed while that is only reported")
+mutant("failed-and-unmounted-forgotten", LADDER,
+       "                ladder->past.unmounted = ladder->contained ||\n"
+       "                                         plan->on_failed == ON_FAILED_REMOUNT;\n", "",
+       "the same, when the daemon is killed while it fails the disk for the second time")

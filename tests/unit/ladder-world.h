@@ -28,6 +28,7 @@ struct world {
         enum footing footing;
         bool offline;  /* the agent has ended its I/O: SCSI offline, or the controller failed */
         bool given_up; /* the kernel has, by itself */
+        bool missing;  /* a filesystem that was mounted may have been unmounted */
         bool look_due; /* a cure may have been carried out, and nobody has looked since */
 };
 
@@ -105,7 +106,7 @@ static inline void print_event(const struct event *e) {
 static inline void print_world(const struct world *w) {
         const struct ladder *l = &w->ladder;
 
-        print_error(" -> %s%s, step %s, act %s, outcome %s, footing %d%s%s%s%s%s%s\n",
+        print_error(" -> %s%s, step %s, act %s, outcome %s, footing %d%s%s%s%s%s%s%s\n",
                     incident_state_to_string(l->past.state), l->overdue ? " overdue" : "",
                     step_to_string(l->step), step_to_string(l->past.act),
                     outcome_to_string(l->outcome), (int) w->footing,
@@ -113,6 +114,7 @@ static inline void print_world(const struct world *w) {
                     l->stuck_since != USEC_INFINITY ? ", stuck" : "",
                     w->offline ? ", offline" : "",
                     w->given_up ? ", given up by the kernel" : "",
+                    w->missing ? ", not all mounted" : "",
                     w->look_due ? ", not yet looked" : "");
 }
 
@@ -148,6 +150,10 @@ static inline void effect_of_return(struct world *w, const struct event *e) {
                 w->given_up = true;
         if (e->step == STEP_RUNNING && e->error != -EINVAL)
                 w->offline = w->given_up = false;
+        if (e->step == STEP_FS_CLEAR || e->step == STEP_FS_UMOUNT) /* some of them, if not all */
+                w->missing = true;
+        if (e->step == STEP_FS_MOUNT && e->error == 0)
+                w->missing = false;
 }
 
 /* A look: a sample that could show that something moves, or a whole window that showed nothing. */
@@ -174,6 +180,8 @@ static inline void effect_of_kill(struct world *w, const struct plan *plan,
                 w->offline = true;
         if (e->in_time && w->ladder.step == STEP_RUNNING)
                 w->offline = w->given_up = false;
+        if (e->in_time && (w->ladder.step == STEP_FS_CLEAR || w->ladder.step == STEP_FS_UMOUNT))
+                w->missing = true;
         ladder_resume(&w->ladder, plan, &past, is_offline(w), NOW);
 }
 

@@ -244,8 +244,9 @@ static bool is_of_policy(const struct move *m, enum incident_state s) {
 
         if (m->after->ladder.contained)
                 return true;
-        if (is_revival(s))
-                return plan->on_recovered == ON_RECOVERED_REMOUNT;
+        if (is_revival(s)) /* begun by policy; what was begun is ended */
+                return plan->on_recovered == ON_RECOVERED_REMOUNT ||
+                       m->before->ladder.past.unmounted;
         switch (s) {
         case INCIDENT_CHECKING:
                 return plan->on_recovered != ON_RECOVERED_NOTHING;
@@ -285,6 +286,9 @@ static void check_state(const struct move *m) {
              s != INCIDENT_HEALTHY ||
                      (!w->offline && !l->failed && !l->contained && l->backoff == 10 * S &&
                       l->stuck_since == USEC_INFINITY));
+        must(m, "what was unmounted is mounted when all is over",
+             s != INCIDENT_HEALTHY || !w->missing ||
+                     m->search->plan->on_failed < ON_FAILED_REMOUNT);
         must(m, "the wait between tries is from 10 s to 5 min",
              l->backoff >= 10 * S && l->backoff <= 300 * S);
         must(m, "who failed the disk knows it", !w->offline || l->failed);
@@ -396,7 +400,7 @@ static void check_acts(const struct move *m) {
         if (to == INCIDENT_CLEARING && from != INCIDENT_HELD)
                 must(m, "filesystems of a disk that serves are unmounted only when they are dead",
                      (e->kind == KIND_RETURNED && e->step == STEP_FS_CHECK && e->error < 0) ||
-                             (e->kind == KIND_KILLED && is_revival(from)));
+                             m->before->ladder.past.unmounted);
         if (to == INCIDENT_REVIVING)
                 must(m, "and mounted only when they are unmounted",
                      e->kind == KIND_RETURNED && e->step == STEP_FS_CLEAR && e->error == 0);
@@ -445,7 +449,9 @@ static void check_watch(const struct move *m) {
                 must(m, "a warning is suspect, and takes no report back",
                      to == (from == INCIDENT_REPORTED ? INCIDENT_REPORTED : INCIDENT_SUSPECT));
         if (s->kind == SYMPTOM_NONE && !s->held)
-                must(m, "what was said is over when the symptom is", to == INCIDENT_HEALTHY);
+                must(m, "what was said is over when the symptom is, but for what is to be mounted",
+                     to == (m->before->ladder.past.unmounted ? INCIDENT_HELD
+                                                             : INCIDENT_HEALTHY));
         if (s->kind == SYMPTOM_NONE && s->held)
                 must(m, "what nobody can see changes nothing", to == from);
 }
@@ -456,7 +462,8 @@ static bool same_ladder(const struct ladder *a, const struct ladder *b) {
                a->since == b->since && a->deadline == b->deadline && a->backoff == b->backoff &&
                a->failed == b->failed && a->contained == b->contained &&
                a->answers == b->answers && a->probes == b->probes &&
-               a->past.act == b->past.act && a->outcome == b->outcome &&
+               a->past.act == b->past.act && a->past.unmounted == b->past.unmounted &&
+               a->outcome == b->outcome &&
                a->past.acted_at == b->past.acted_at && a->stuck_since == b->stuck_since &&
                a->cured_at == b->cured_at &&
                memcmp(a->past.acts, b->past.acts, sizeof(a->past.acts)) == 0;
@@ -514,6 +521,8 @@ static uint64_t key_of(const struct world *w) {
         key = key << 2 | (uint64_t) w->footing;
         key = key << 1 | w->offline;
         key = key << 1 | w->given_up;
+        key = key << 1 | w->missing;
+        key = key << 1 | l->past.unmounted;
         return key << 1 | w->look_due;
 }
 

@@ -134,6 +134,60 @@ static void test_hangs_again(void **state) {
         }
 }
 
+/* What was unmounted is not forgotten over that: after the next cure it is mounted. */
+static void test_mounted_after_the_next_hang(void **state) {
+        const struct plan p = with(ON_RECOVERED_REMOUNT, ON_FAILED_REMOUNT);
+        struct story s = story_new(FOOTING_DATA);
+
+        cure(&s, &p);
+        end_step(&s, &p, -EIO);
+        end_step(&s, &p, 0);
+        assert_state(&s, INCIDENT_REVIVING);
+        hang(&s, &p); /* with the mount */
+        end_step(&s, &p, 0);
+        assert_true(see(&s, &p, &moving));
+        end_step(&s, &p, 0);
+        assert_state(&s, INCIDENT_CHECKING);
+        end_step(&s, &p, 0); /* nothing that is mounted is dead */
+        assert_state(&s, INCIDENT_CLEARING);
+        end_step(&s, &p, 0);
+        assert_stands(&s, INCIDENT_REVIVING, STEP_FS_MOUNT, 60 * S);
+        end_step(&s, &p, 0);
+        ends_recovered(&s);
+        assert_false(s.ladder.past.unmounted);
+}
+
+/* Nor when the reset was not carried out, when it cleared by itself, or the daemon was killed. */
+static void test_unmounted_is_not_forgotten(void **state) {
+        const struct plan p = with(ON_RECOVERED_REMOUNT, ON_FAILED_REMOUNT);
+        struct symptom stalled = quiet_for(policy.stall);
+        struct story s = story_new(FOOTING_DATA);
+        struct ladder_past past;
+
+        cure(&s, &p);
+        end_step(&s, &p, -EIO);
+        end_step(&s, &p, -EBUSY);
+        hang(&s, &p);
+        end_step(&s, &p, -EAGAIN);
+        assert_state(&s, INCIDENT_UNCURED);
+
+        s = story_new(FOOTING_DATA);
+        cure(&s, &p);
+        end_step(&s, &p, -EIO);
+        end_step(&s, &p, -EBUSY);
+        assert_true(ladder_observe(&s.ladder, &p, &policy, &stalled, 0, s.footing, s.now));
+        assert_state(&s, INCIDENT_REPORTED);
+        assert_true(see(&s, &p, &clear));
+        assert_state(&s, INCIDENT_HELD);
+        pass_deadline(&s, &p);
+        assert_state(&s, INCIDENT_CLEARING);
+
+        past = s.ladder.past;
+        past.state = INCIDENT_REPORTED;
+        ladder_resume(&s.ladder, &p, &past, false, s.now);
+        assert_state(&s, INCIDENT_CLEARING);
+}
+
 /* Where nothing may be done about that, it is told. */
 static void test_hangs_again_and_is_reported(void **state) {
         const struct plan p = with(ON_RECOVERED_REMOUNT, ON_FAILED_REMOUNT);
@@ -218,6 +272,8 @@ int main(void) {
                 cmocka_unit_test(test_only_told),
                 cmocka_unit_test(test_not_checked),
                 cmocka_unit_test(test_hangs_again),
+                cmocka_unit_test(test_mounted_after_the_next_hang),
+                cmocka_unit_test(test_unmounted_is_not_forgotten),
                 cmocka_unit_test(test_hangs_again_and_is_reported),
                 cmocka_unit_test(test_overdue),
                 cmocka_unit_test(test_on_failed),

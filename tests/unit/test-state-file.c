@@ -21,7 +21,7 @@
 static struct memory memory_of(enum incident_state state, usec_t acted_at) {
         struct memory memory = {
                 .past = { .state = state, .act = (enum step) (state % _STEP_MAX),
-                          .acted_at = acted_at },
+                          .unmounted = state % 2, .acted_at = acted_at },
                 .suppressed_until = acted_at / 3,
         };
 
@@ -220,7 +220,8 @@ static int read_file_text(const struct temp_dir *dir, const char *text) {
         return read_bytes(dir, text, strlen(text));
 }
 
-#define STATE "state failed       offline              00000000000000000123 00000000000000000000\n"
+#define STATE \
+        "state failed       offline              1 00000000000000000123 00000000000000000000\n"
 #define ACTS "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
 #define LINE STATE ACTS
 #define MOUNT "mount 42 8:1 1024 /dev/sda1 / /mnt/a ext4 errors=remount-ro\n"
@@ -234,9 +235,9 @@ static void test_nothing_told(void **state) {
 static void test_garbage(void **state) {
         static const char *const garbage[] = {
                 "\n", "x", "state", "state \n", "state failed\n", STATE, ACTS,
-                "state failed 0\n" ACTS, "state stuck offline 0 0\n" ACTS,
-                "state failedd offline 0 0\n" ACTS, "state failed offlin 0 0\n" ACTS,
-                "state failed offline 0\n" ACTS, "state failed offline 0 0 0\n" ACTS,
+                "state failed 0\n" ACTS, "state stuck offline 0 0 0\n" ACTS,
+                "state failedd offline 0 0 0\n" ACTS, "state failed offlin 0 0 0\n" ACTS,
+                "state failed offline 0 0\n" ACTS, "state failed offline 0 0 0 0\n" ACTS,
                 STATE "acts 1 2 3\n", STATE "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 x\n",
                 STATE "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", "failed\n",
                 "mount\n", MOUNT, MOUNT LINE,

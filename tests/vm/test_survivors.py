@@ -117,8 +117,7 @@ class Run:
 
     def hang(self, tmf):
         """The log is written, and does not arrive: a failed write of data alone kills nothing."""
-        self.site.hba.control('tmf', self.site.sick.target, tmf)
-        self.site.hba.control('lose', self.site.sick.target, 'write')
+        self.site.lose('write', tmf)
         return self.site.guest.bg(f'mkdir {self.where}/{tmf}; sync')
 
     def is_dead(self):
@@ -145,7 +144,10 @@ def run(r, held):
     if held:
         r.wait_for_line('cannot be unmounted: Device or resource busy', 30)
         assert r.is_dead(), 'it came back by itself'
+        # The mount that follows hangs, too, and ends with EIO when the next reset cures that.
+        r.site.lose('read', 'heal')
         r.sh('kill $(cat /run/holder)')
+        r.wait_for_line('stalled: ', LIMIT + 30)
     r.wait_for_line('what had not survived is mounted again', 60)
     r.is_well()
     r.sh(f'sleep {LIMIT + 1}', LIMIT + 30)  # a hang that comes sooner would be a relapse
