@@ -69,11 +69,6 @@ static usec_t limit(const struct disk *disk) {
         return disk->watch.symptom.kind == SYMPTOM_SATURATED ? policy->inflight : policy->stall;
 }
 
-const char *wording_mount_error(int error) {
-        return error == -ENOTRECOVERABLE ? "it has no journal; check it with fsck, then mount it"
-                                         : strerror(-error);
-}
-
 const char *wording_act(enum step step) {
         switch (step) {
         case STEP_LUN_RESET:
@@ -248,22 +243,6 @@ static void say_failing(struct disk *disk, enum incident_state before) {
         }
 }
 
-/* What is known of its filesystems. */
-static const char *say_survivors(const struct disk *disk, enum incident_state before, char *buf,
-                                 size_t size) {
-        buf[0] = '\0';
-        if (before != INCIDENT_CHECKING)
-                return buf;
-        if (disk->executor.step == STEP_FS_CHECK)
-                return "; whether its filesystems are alive is not known, for a write to them has "
-                       "not come back";
-        if (disk->mount_error < 0)
-                (void) snprintf(buf, size, "; but not all its filesystems have survived (%s), and "
-                                           "only to unmount and mount those brings them back",
-                                wording_mount_error(disk->mount_error));
-        return buf;
-}
-
 static void say_recovered(struct disk *disk, enum incident_state before, usec_t now) {
         const struct ladder *l = &disk->watch.ladder;
         char text[256];
@@ -277,7 +256,7 @@ static void say_recovered(struct disk *disk, enum incident_state before, usec_t 
         else
                 wording_set(disk, "I/O completes again, %s after the %s began%s",
                             SPAN(now - l->past.acted_at), wording_act(l->past.act),
-                            say_survivors(disk, before, text, sizeof(text)));
+                            wording_survivors(disk, before, text, sizeof(text)));
 }
 
 /* What becomes of a failed disk. */
@@ -289,14 +268,6 @@ static void say_then(const struct disk *disk, char *buf, size_t size, usec_t wai
                                            "controller-rescan");
         else
                 (void) snprintf(buf, size, "; taken up again when it appears");
-}
-
-static const char *what_is_ended(const struct disk *disk) {
-        if (disk->mounts.n == 0 || disk->watch.plan.on_failed == ON_FAILED_NOTHING)
-                return "";
-        return disk->watch.plan.on_failed == ON_FAILED_SHUTDOWN
-                       ? ", its filesystems are shut down"
-                       : ", its filesystems are unmounted";
 }
 
 static void say_failed(struct disk *disk, enum incident_state before, usec_t now) {
@@ -313,7 +284,7 @@ static void say_failed(struct disk *disk, enum incident_state before, usec_t now
                 wording_set(disk, "the controller has not come back%s", then);
         else
                 wording_set(disk, "failed cleanly: its I/O ends with EIO%s%s",
-                            what_is_ended(disk), then);
+                            wording_ended(disk), then);
 }
 
 /* Why there is no symptom any more. */
@@ -376,39 +347,6 @@ static void say_undrained(struct disk *disk, enum incident_state before) {
                             REQUESTS(disk->watch.symptom.outstanding));
 }
 
-/* How the filesystems of a disk that has recovered are seen to. */
-static void say_revival(struct disk *disk, enum incident_state before, usec_t now) {
-        switch (disk->watch.ladder.past.state) {
-        case INCIDENT_CHECKING:
-                wording_set(disk, "the disk answers; writing to its filesystems to see whether "
-                                  "they are alive");
-                break;
-        case INCIDENT_CLEARING:
-                if (before == INCIDENT_CHECKING && disk->mount_error < 0)
-                        wording_set(disk, "I/O completes again, but not all its filesystems have "
-                                          "survived (%s); unmounting those, to mount them again",
-                                    wording_mount_error(disk->mount_error));
-                else
-                        wording_set(disk, "unmounting what has not survived");
-                break;
-        case INCIDENT_HELD:
-                if (before != INCIDENT_CLEARING && before != INCIDENT_REVIVING) {
-                        wording_set(disk, "what has not survived is still to be mounted again; "
-                                          "tried in %s",
-                                    SPAN(disk->watch.ladder.deadline - now));
-                        break;
-                }
-                wording_set(disk, "the disk is well, but a filesystem that has not survived "
-                                  "cannot be %s: %s; tried again in %s",
-                            before == INCIDENT_REVIVING ? "mounted again" : "unmounted",
-                            wording_mount_error(disk->mount_error),
-                            SPAN(disk->watch.ladder.deadline - now));
-                break;
-        default:
-                wording_set(disk, "mounting what has not survived");
-        }
-}
-
 void wording_entered(struct disk *disk, enum incident_state before, usec_t now) {
         assert(disk);
 
@@ -438,7 +376,7 @@ void wording_entered(struct disk *disk, enum incident_state before, usec_t now) 
         case INCIDENT_CLEARING:
         case INCIDENT_HELD:
         case INCIDENT_REVIVING:
-                say_revival(disk, before, now);
+                wording_revival(disk, before, now);
                 break;
         case INCIDENT_RECOVERED:
                 say_recovered(disk, before, now);

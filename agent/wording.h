@@ -11,9 +11,6 @@
 /* What the rung is called in a sentence: "LUN reset". */
 const char *wording_act(enum step step);
 
-/* What a step on a filesystem returned, a negative errno: also those of act/filesystem.h. */
-const char *wording_mount_error(int error);
-
 /* Sets the disk's detail. */
 void wording_set(struct disk *disk, const char *format, ...) _printf_(2, 3);
 
@@ -29,3 +26,18 @@ const char *wording_refusal(const struct disk *disk, enum refusal refusal);
 
 /* How a disk is guarded that has just appeared. */
 void wording_guarded(const struct disk *disk, char *buf, size_t size);
+
+/* ---- of its filesystems: wording-filesystem.c ---- */
+
+/* What a step on one returned, a negative errno: also those of act/filesystem.h. */
+const char *wording_mount_error(int error);
+
+/* What is known of them when the disk has recovered: "" or "; ...", in BUF or not. */
+const char *wording_survivors(const struct disk *disk, enum incident_state before, char *buf,
+                              size_t size);
+
+/* What became of those of a failed disk: "" or ", ...". */
+const char *wording_ended(const struct disk *disk);
+
+/* Sets the detail, as wording_entered(), while those of a disk that has recovered are seen to. */
+void wording_revival(struct disk *disk, enum incident_state before, usec_t now);

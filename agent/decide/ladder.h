@@ -3,9 +3,9 @@
 
 /* What to do about a disk in trouble: one state machine per disk, pure, told the time.
  *
- *   healthy -> suspect -> acting (a cure) -> settling -> verifying (probe) -> recovered
- *                           ^                |    |           ^
- *                           +- wider cure ---+    v           |
+ *   healthy -> suspect -> acting (a cure) -> settling -> verifying (probe) -> checking -> recovered
+ *                           ^                |    |           ^                   |           ^
+ *                           +- wider cure ---+    v           |                clearing -> reviving
  *     failed <- unmounting <- shutting <- draining <- failing (offline, controller-fail) <---+
  *        |                                                                                   |
  *        +-> returning (running) -> mounting -> recovered,  or back to ----------------------+
@@ -29,11 +29,10 @@ enum footing {
 #define LADDER_ACTS_MAX 16 /* MaxActs= is at most this */
 #define LADDER_PROBES_MAX 3 /* reads that may fail while other I/O completes, before it is told */
 
-/* What a later daemon takes up. */
-struct ladder_past {
+struct ladder_past { /* what a later daemon takes up */
         enum incident_state state;
         enum step act;                /* the last rung; STEP_NONE: none yet */
-        bool unmounted;               /* not all may be mounted that this incident has to mount */
+        bool unmounted;               /* something is still to be mounted again */
         usec_t acted_at;
         usec_t acts[LADDER_ACTS_MAX]; /* when rungs were begun; 0: not used */
 };
