@@ -38,6 +38,7 @@ struct disk {
         struct state_file state;
         size_t mount_next;         /* which mount a filesystem step has come to */
         int mount_error;           /* the first error of that step */
+        int busy_told;             /* of an unmount that is tried again and again */
         struct nvme_facts facts;   /* of its NVMe controller */
         bool facts_known;
         bool reserved;             /* a persistent reservation is held on it */

@@ -449,7 +449,7 @@ int domain_begin(struct disk *disk, enum step step, usec_t now) {
         assert(disk && disk->domain && step_place(step) < DOMAIN_POSTS);
 
         post = disk->domain->posts + step_place(step);
-        r = executor_begin(&post->executor, step, disk->slot, NULL);
+        r = executor_begin(&post->executor, step, disk->slot, NULL, NULL);
         if (r == 0) {
                 post->begun_at = now;
                 post->late = false;

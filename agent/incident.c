@@ -123,6 +123,17 @@ static void note_state(struct disk *disk) {
                             disk->id.address, disk->state.path, strerror(-r));
 }
 
+/* What is tried every few seconds, for days perhaps, is told when something else comes of it. */
+static bool is_told(struct disk *disk, enum incident_state before) {
+        enum incident_state state = disk->watch.ladder.past.state;
+        int told = disk->busy_told;
+
+        if (state == INCIDENT_UNMOUNTING)
+                return before == INCIDENT_BUSY;
+        disk->busy_told = state == INCIDENT_BUSY ? disk->mount_error : 0;
+        return state == INCIDENT_BUSY && disk->mount_error == told;
+}
+
 static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         const struct ladder *ladder = &disk->watch.ladder;
 
@@ -137,7 +148,8 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
                 if (disk->watch.symptom.kind != SYMPTOM_NONE)
                         disk->suspected = disk->watch.symptom.kind;
                 wording_entered(disk, before, now);
-                report_change(disk, event_of(ladder->past.state, before));
+                if (!is_told(disk, before))
+                        report_change(disk, event_of(ladder->past.state, before));
         }
         note_state(disk);
         answer_call(disk);
@@ -166,10 +178,14 @@ static bool is_filesystem_step(enum step step) {
 
 static int begin_on_mount(struct disk *disk, enum step step) {
         struct mount_entry *entry = disk->mounts.entries + mount_index(disk), bind;
+        const struct mount_rules rules = {
+                .holders = (enum policy_holders) disk->policy.holders,
+                .fsck = (enum policy_fsck) disk->policy.fsck,
+        };
 
         if (step == STEP_FS_MOUNT && bind_of(&disk->mounts, mount_index(disk), &bind))
                 entry = &bind;
-        return executor_begin(&disk->executor, step, 0, entry);
+        return executor_begin(&disk->executor, step, 0, entry, &rules);
 }
 
 static int begin(enum step step, void *userdata) {
@@ -182,7 +198,7 @@ static int begin(enum step step, void *userdata) {
         if (step_place(step) < DOMAIN_POSTS)
                 return domain_begin(disk, step, disk->agent->ticked);
         if (!is_filesystem_step(step))
-                return executor_begin(&disk->executor, step, 0, NULL);
+                return executor_begin(&disk->executor, step, 0, NULL, NULL);
         if (disk->mount_next == 0)
                 disk->mount_error = 0;
         /* A state file may have lost its mounts: then there is nothing to do, and it is done. */
@@ -204,8 +220,9 @@ void incident_pursue(struct disk *disk, usec_t now) {
 /* One mount is done; returns whether the step goes on with the next. */
 static bool next_mount(struct disk *disk, int error) {
         const struct mount_entry *entry = disk->mounts.entries + mount_index(disk);
+        bool told = disk->watch.ladder.step == STEP_FS_UMOUNT && error == disk->busy_told;
 
-        if (error <= 0) { /* else it was left alone */
+        if (error == 0 || (error < 0 && !told)) { /* else it was left alone */
                 wording_set(disk, "%s: %s: %s", entry->target,
                             step_to_string(disk->watch.ladder.step),
                             error < 0 ? wording_mount_error(error) : "done");

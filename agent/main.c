@@ -10,6 +10,7 @@
 #include "agent/act/nursery.h"
 #include "agent/agent.h"
 #include "agent/base/log.h"
+#include "agent/holding.h"
 #include "agent/reload.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -112,6 +113,10 @@ static void settle_in_memory(void) {
                             strerror(errno));
 }
 
+static void run_executor(const char *name, const char *lock_path, int fd) {
+        executor_run(name, lock_path, fd, holding_find);
+}
+
 int main(int argc, char **argv) {
         struct agent agent = { .recorder.fd = -EBADF };
         int r;
@@ -132,7 +137,7 @@ int main(int argc, char **argv) {
                 return EXIT_FAILURE;
         }
         allow_files();
-        r = nursery_open(executor_run, &agent.nursery);
+        r = nursery_open(run_executor, &agent.nursery);
         if (r < 0) {
                 log_error("cannot start: %s", strerror(-r));
                 return EXIT_FAILURE;

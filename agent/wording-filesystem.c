@@ -9,8 +9,17 @@
 #define SPAN(t) format_usec((char[FORMAT_USEC_MAX]) {}, FORMAT_USEC_MAX, t)
 
 const char *wording_mount_error(int error) {
-        return error == -ENOTRECOVERABLE ? "it has no journal; check it with fsck, then mount it"
-                                         : strerror(-error);
+        switch (error) {
+        case -ENOTRECOVERABLE:
+                return "only fsck makes it whole, and that was not done or has failed; check it, "
+                       "then mount it";
+        case -EALREADY:
+                return "it is being checked with fsck";
+        case -EINPROGRESS:
+                return "services that need it are being stopped";
+        default:
+                return strerror(-error);
+        }
 }
 
 const char *wording_survivors(const struct disk *disk, enum incident_state before, char *buf,

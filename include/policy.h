@@ -21,6 +21,8 @@ struct policy {
         uint64_t xfs_max_retries; /* XfsMaxRetries=: UINT64_MAX: as it is */
         uint64_t on_recovered;   /* OnRecovered=: enum policy_on_recovered */
         uint64_t on_failed;      /* OnFailed=: enum policy_on_failed */
+        uint64_t holders;        /* Holders=: enum policy_holders */
+        uint64_t fsck;           /* Fsck=: enum policy_fsck */
         uint64_t act;            /* Act=: 0: nothing is done to it, whatever is seen */
         uint64_t rungs;          /* Rungs=: a list of enum policy_rung, those that may be used */
         uint64_t blast_radius;   /* BlastRadius=: enum reach, as far as healthy disks go with it */

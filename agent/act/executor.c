@@ -26,6 +26,7 @@ struct request {
         enum op op;
         enum step step;
         unsigned slot;
+        struct mount_rules rules;
         union {
                 struct disk_nodes nodes;
                 struct nvme_facts facts;
@@ -62,6 +63,7 @@ struct process {
         char name[UNDO_HOLDER_MAX]; /* its lock without ".lock"; "": it has none */
         struct undo controllers;    /* what is changed for a while on them */
         struct undo prepared;       /* what is set on healthy disks */
+        find_holders_t find_holders;
         struct slot slots[EXECUTOR_SLOTS];
 };
 
@@ -117,18 +119,18 @@ static int step_on_controller(struct controller *controller, enum step step) {
         }
 }
 
-static int carry_out(struct slot *slot, const struct request *request) {
+static int carry_out(const struct process *p, struct slot *slot, const struct request *request) {
         switch (request->step) {
         case STEP_FS_CHECK:
                 return filesystem_check(&request->entry);
         case STEP_FS_CLEAR:
-                return filesystem_clear(&request->entry);
+                return filesystem_clear(&request->entry, &request->rules, p->find_holders);
         case STEP_FS_SHUTDOWN:
                 return filesystem_shutdown(&request->entry);
         case STEP_FS_UMOUNT:
-                return filesystem_umount(&request->entry);
+                return filesystem_umount(&request->entry, &request->rules, p->find_holders);
         case STEP_FS_MOUNT:
-                return filesystem_mount(&request->entry);
+                return filesystem_mount(&request->entry, &request->rules);
         default:
                 break;
         }
@@ -213,7 +215,7 @@ static void serve(struct process *p, const struct request *request) {
                 prepare_disk(p, request);
                 break;
         case OP_STEP:
-                reply_error(p, NEWS_RETURNED, request, carry_out(slot, request));
+                reply_error(p, NEWS_RETURNED, request, carry_out(p, slot, request));
                 break;
         }
 }
@@ -284,11 +286,12 @@ static int take_over(struct process *p, const char *lock_path) {
         return r;
 }
 
-void executor_run(const char *name, const char *lock_path, int fd) {
+void executor_run(const char *name, const char *lock_path, int fd, find_holders_t find_holders) {
         struct process p = {
                 .daemon = fd,
                 .controllers = UNDO_NONE,
                 .prepared = UNDO_NONE,
+                .find_holders = find_holders,
         };
         struct request request = {};
         int r = 0;
@@ -402,16 +405,18 @@ int executor_detach(struct executor *executor, unsigned slot) {
 }
 
 int executor_begin(struct executor *executor, enum step step, unsigned slot,
-                   const struct mount_entry *entry) {
+                   const struct mount_entry *entry, const struct mount_rules *rules) {
         struct request request = { .op = OP_STEP, .step = step, .slot = slot };
         int r;
 
-        assert(executor && step != STEP_NONE && slot < EXECUTOR_SLOTS);
+        assert(executor && step != STEP_NONE && slot < EXECUTOR_SLOTS && !entry == !rules);
 
         if (!executor->ready || executor->step != STEP_NONE)
                 return -EBUSY;
-        if (entry)
+        if (entry) {
                 request.entry = *entry;
+                request.rules = *rules;
+        }
         r = send_request(executor, &request, entry ? sizeof(request.entry) : 0);
         if (r < 0)
                 return r;

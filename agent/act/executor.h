@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* A process forked in good time that carries out the steps which may never return. It is serial by
- * construction: one request after the other over a socket pair. It allocates, opens and execs
- * nothing when a step comes, and it ends by itself when the daemon's end is closed, be it by death,
- * as soon as the kernel lets it. */
+/* A process forked in good time that carries out the steps which may never return, serially: one
+ * request after the other over a socket pair. It opens no disk when a step comes, and it ends by
+ * itself when the daemon's end is closed, as soon as the kernel lets it. */
 
 #include <stdint.h>
 
 #include "agent/act/nursery.h"
+#include "agent/act/units.h"
 #include "agent/base/macro.h"
 #include "include/disk.h"
 #include "include/mount-entry.h"
+#include "include/mount-rules.h"
 #include "include/nvme-facts.h"
 #include "include/prepare-settings.h"
 #include "include/step.h"
@@ -64,7 +65,7 @@ struct executor_report {
 int executor_spawn(struct nursery *nursery, const char *name, const char *lock_path,
                    struct executor *ret);
 /* Its parts: the process, and the daemon's end, which returns the other one or a negative errno. */
-void executor_run(const char *name, const char *lock_path, int fd);
+void executor_run(const char *name, const char *lock_path, int fd, find_holders_t find_holders);
 int executor_connect(struct executor *ret);
 
 /* Closes the daemon's end: a free executor ends at once, one that hangs when it returns. */
@@ -90,11 +91,10 @@ int executor_inspect(struct executor *executor, unsigned slot);
 int executor_prepare(struct executor *executor, const struct disk_nodes *nodes,
                      const struct prepare_settings *settings);
 
-/* Begins a step on the disk in a slot; ENTRY is for filesystem steps. 0; -EBUSY while a step is
- * under way or the lock is not there yet; -EPIPE when the process is gone; -EAGAIN. Never
- * blocks. */
+/* Begins a step on the disk in a slot, of filesystems with ENTRY and RULES. 0; -EBUSY while one is
+ * under way or the lock is not there; -EPIPE when the process is gone; -EAGAIN. Never blocks. */
 int executor_begin(struct executor *executor, enum step step, unsigned slot,
-                   const struct mount_entry *entry);
+                   const struct mount_entry *entry, const struct mount_rules *rules);
 
 /* Takes the next report. 1, or 0 when there is none. */
 int executor_receive(struct executor *executor, struct executor_report *ret);

@@ -2,12 +2,14 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 
 #include "agent/act/filesystem.h"
 #include "agent/base/file-util.h"
@@ -16,6 +18,10 @@
 /* The same number for ext4, XFS and F2FS (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fs.h, f2fs.h). */
 #define SHUTDOWN_IOCTL _IOR('X', 125, uint32_t)
 #define SHUTDOWN_NO_LOG_FLUSH ((uint32_t) 2)
+
+/* How long a process is left to end, and how often that is looked at. */
+#define KILL_ROUNDS 50
+#define ROUND_NSEC (100L * 1000 * 1000)
 
 static bool is_btrfs(const struct mount_entry *entry) {
         return strcmp(entry->fstype, "btrfs") == 0;
@@ -135,26 +141,81 @@ int filesystem_check(const struct mount_entry *entry) {
         return is_dead(r) ? r : 1;
 }
 
-int filesystem_clear(const struct mount_entry *entry) {
+int filesystem_clear(const struct mount_entry *entry, const struct mount_rules *rules,
+                     find_holders_t find_holders) {
         int r;
 
         r = filesystem_check(entry);
-        return r > 0 ? r : filesystem_umount(entry);
+        return r > 0 ? r : filesystem_umount(entry, rules, find_holders);
 }
 
-int filesystem_umount(const struct mount_entry *entry) {
-        int r;
+/* 1 when somebody holds this mount, 0 when nobody does: then it may already be unmounted by asking,
+ * if it has been asked for before (umount(2): MNT_EXPIRE). Or a negative errno. */
+static int is_held(const struct mount_entry *entry) {
+        if (umount2(entry->target, MNT_EXPIRE | UMOUNT_NOFOLLOW) == 0 || errno == EAGAIN)
+                return 0;
+        return errno == EBUSY ? 1 : -errno;
+}
 
-        assert(entry);
+static void send_signal(pid_t pid, _unused_ const char *unit, void *userdata) {
+        (void) kill(pid, *(const int *) userdata);
+}
 
-        r = is_mounted(entry);
+static int kill_holders(const struct mount_entry *entry, find_holders_t find_holders) {
+        static const int signals[] = { SIGTERM, SIGKILL };
+        int r = is_held(entry);
+
+        for (size_t i = 0; i < ELEMENTSOF(signals) && r > 0; i++) {
+                r = find_holders(entry->devnum, send_signal, (void *) (signals + i));
+                if (r < 0)
+                        return r;
+                for (unsigned round = 0; round < KILL_ROUNDS && (r = is_held(entry)) > 0; round++)
+                        (void) nanosleep(&(struct timespec) { .tv_nsec = ROUND_NSEC }, NULL);
+        }
+        return r;
+}
+
+/* Those who need it, and by the rules those who hold it, let it go. */
+static int end_use(const struct mount_entry *entry, const struct mount_rules *rules,
+                   find_holders_t find_holders) {
+        bool wait = rules->holders == HOLDERS_WAIT || !find_holders;
+        int r = wait ? is_held(entry) : 0;
+
+        if (r != 0)
+                return r > 0 ? -EBUSY : r;
+        r = units_stop(entry, wait ? NULL : find_holders);
+        if (r < 0 || wait || rules->holders != HOLDERS_KILL)
+                return r;
+        return MIN(kill_holders(entry, find_holders), 0);
+}
+
+/* 1 when it can be unmounted by its path, 0 when it is no longer mounted, or a negative errno. */
+static int is_within_reach(const struct mount_entry *entry) {
+        int r = is_mounted(entry);
+
         if (r <= 0)
                 return r;
         r = mount_id_at(entry->target);
         if (r < 0)
                 return r;
-        if (r != entry->id) /* covered by another mount, which umount2() would take */
-                return -EBUSY;
+        return r == entry->id ? 1 : -EBUSY; /* else umount2() would take what covers it */
+}
+
+int filesystem_umount(const struct mount_entry *entry, const struct mount_rules *rules,
+                      find_holders_t find_holders) {
+        int r;
+
+        assert(entry && rules);
+
+        r = is_within_reach(entry);
+        if (r <= 0)
+                return r;
+        r = end_use(entry, rules, find_holders);
+        if (r < 0)
+                return r;
+        r = is_within_reach(entry);
+        if (r <= 0)
+                return r;
         return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
@@ -274,14 +335,22 @@ static int bind_mount(const struct mount_entry *entry) {
                        : 0;
 }
 
-int filesystem_mount(const struct mount_entry *entry) {
+/* What the rules want checked is whole after that, or not to be mounted. */
+static int make_whole(const struct mount_entry *entry, const struct mount_rules *rules) {
+        bool needed = !keeps_whole(entry);
         int r;
 
-        assert(entry);
+        if (rules->fsck == FSCK_NO || (rules->fsck == FSCK_WHEN_NEEDED && !needed))
+                return needed ? -ENOTRECOVERABLE : 0;
+        if (entry->flags & MS_RDONLY || major(entry->devnum) == 0)
+                return 0; /* nothing was written; or there is no one device */
+        r = units_fsck(entry);
+        return r == -EOPNOTSUPP ? -ENOTRECOVERABLE : r;
+}
 
-        r = in_mountinfo(entry, is_mounted_there);
-        if (r != 0)
-                return MIN(r, 0);
+static int mount_whole(const struct mount_entry *entry, const struct mount_rules *rules) {
+        int r;
+
         if (entry->flags & MS_BIND)
                 return bind_mount(entry);
         if (mount_entry_is_part(entry))
@@ -289,9 +358,21 @@ int filesystem_mount(const struct mount_entry *entry) {
         r = is_held_elsewhere(entry);
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;
-        if (!keeps_whole(entry))
-                return -ENOTRECOVERABLE;
+        r = make_whole(entry, rules);
+        if (r < 0)
+                return r;
         return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
                        ? -errno
                        : 0;
+}
+
+int filesystem_mount(const struct mount_entry *entry, const struct mount_rules *rules) {
+        int r;
+
+        assert(entry && rules);
+
+        r = in_mountinfo(entry, is_mounted_there);
+        if (r == 0)
+                r = mount_whole(entry, rules);
+        return r < 0 ? r : units_start(entry);
 }

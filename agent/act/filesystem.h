@@ -6,7 +6,9 @@
  * device, so that it never touches what has been mounted on the same directory since or lies
  * beneath. For executors only: each may hang as long as the disk does. */
 
+#include "agent/act/units.h"
 #include "include/mount-entry.h"
+#include "include/mount-rules.h"
 
 /* Whether the filesystem is alive, by writing 4 KiB to a file without a name in it and syncing it:
  * its flags tell a lie after an abort (ext4 of 6.1 and 6.12 stays "rw"). 1 when it is, also when
@@ -16,7 +18,8 @@ int filesystem_check(const struct mount_entry *entry);
 
 /* Unmounts one that is dead by the same token; as long as it has users, these can still read what
  * it lets them. 1 when it is not, and was left alone; or as filesystem_umount(). */
-int filesystem_clear(const struct mount_entry *entry);
+int filesystem_clear(const struct mount_entry *entry, const struct mount_rules *rules,
+                     find_holders_t find_holders);
 
 /* Shuts the filesystem down without flushing its log: new calls end with EIO (ext4, XFS, F2FS:
  * _IOR('X', 125, u32) with 2). 0, also when it is no longer mounted; -ENOTTY when this filesystem
@@ -24,12 +27,18 @@ int filesystem_clear(const struct mount_entry *entry);
 int filesystem_shutdown(const struct mount_entry *entry);
 
 /* Unmounts this one mount. Never lazily: a dead superblock that is still referenced would be
- * attached to again by the next mount. 0, also when it is no longer mounted; -EBUSY while it has
- * users; or another negative errno. */
-int filesystem_umount(const struct mount_entry *entry);
+ * attached to again by the next mount. First the units that need it are stopped; with
+ * HOLDERS_WAIT only when nobody holds it, else with who holds it (FIND_HOLDERS, which may be NULL),
+ * and with HOLDERS_KILL what then still does gets SIGTERM and, after five seconds, SIGKILL. 0, also
+ * when it is no longer mounted; -EBUSY while it has users; -EINPROGRESS while units are being
+ * stopped; or another negative errno. */
+int filesystem_umount(const struct mount_entry *entry, const struct mount_rules *rules,
+                      find_holders_t find_holders);
 
-/* Mounts again as it was. 0, also when it is mounted already; -EBUSY while something that is not
- * seen here, such as another mount namespace, keeps the dead superblock; -ENOTRECOVERABLE for one
- * without a journal, which only fsck makes whole; -EOPNOTSUPP for a part of a filesystem without
- * MS_BIND, with which it is bound from the directory SOURCE; or a negative errno of mount(2). */
-int filesystem_mount(const struct mount_entry *entry);
+/* Mounts again as it was, checked with fsck before as the rules say, and starts the units that were
+ * stopped. 0, also when it is mounted already; -EBUSY while something that is not seen here, such
+ * as another mount namespace, keeps the dead superblock; -EALREADY while fsck runs;
+ * -ENOTRECOVERABLE for one that only fsck makes whole (it has no journal), or that it could not;
+ * -EOPNOTSUPP for a part of a filesystem without MS_BIND, with which it is bound from the directory
+ * SOURCE; or a negative errno of mount(2), or of units.h. */
+int filesystem_mount(const struct mount_entry *entry, const struct mount_rules *rules);

@@ -14,6 +14,8 @@ static const char *const siblings[] = { "reset", "fail-first", "report", NULL };
 static const char *const if_owned[] = { "report", "act", NULL };
 static const char *const on_recovered[] = { "nothing", "check", "remount", NULL };
 static const char *const on_failed[] = { "nothing", "shutdown", "unmount", "remount", NULL };
+static const char *const holders[] = { "wait", "stop-units", "kill", NULL };
+static const char *const fscks[] = { "no", "when-needed", "always", NULL };
 static const char *const fences[] = { "none", "panic", "reboot", NULL };
 
 const struct conf_key conf_keys[CONF_KEYS] = {
@@ -272,5 +274,29 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                            "from then on, unmount also unmounts them as soon as nothing uses\n"
                            "them, remount also mounts them again when the disk is back. nothing\n"
                            "leaves them to what they make of the errors.",
+        },
+        {
+                .section = "Filesystem", .name = "Holders", .type = CONF_CHOICE,
+                .careful = CONF_SMALLER, .words = holders,
+                .offset = offsetof(struct policy, holders),
+                .min = 0, .max = 2, .preset = 0,
+                .fallback = 0,
+                .meaning = "A dead filesystem that is in use cannot be unmounted. wait waits\n"
+                           "until whoever holds it (unhang holders) lets it go; stop-units stops\n"
+                           "the systemd services that do, and starts them again when it is\n"
+                           "mounted again; kill also ends the processes that are left, which may\n"
+                           "lose what they hold in memory. With each of them services that need\n"
+                           "the mount (RequiresMountsFor=) are stopped and started in order.",
+        },
+        {
+                .section = "Filesystem", .name = "Fsck", .type = CONF_CHOICE,
+                .careful = CONF_SMALLER, .words = fscks,
+                .offset = offsetof(struct policy, fsck),
+                .min = 0, .max = 2, .preset = 1,
+                .fallback = 0,
+                .meaning = "Before a filesystem is mounted again: when-needed checks those that\n"
+                           "only fsck makes whole, as they have no journal, always each that was\n"
+                           "mounted for writing, as at boot (systemd-fsck@.service). What that\n"
+                           "cannot repair stays unmounted; so does, with no, what would need it.",
         },
 };

@@ -21,7 +21,7 @@ DOORS = [
     (r"libnvme\.h|nvme/.*", r"agent/act/nvme\.c"),
     (r"(libmount/)?libmount\.h", r"agent/observe/mounts\.c"),
     (r"ini\.h", r"agent/conf/reader\.c"),
-    (r"systemd/sd-bus\.h", r"agent/report/bus(-append|-methods)?\.c|agent/ctl/client\.c"),
+    (r"systemd/sd-bus\.h", r"agent/report/bus(-append|-methods)?\.c|agent/ctl/client\.c|agent/act/manager\.c"),
     (r"systemd/sd-event\.h", WIRING + r"|agent/report/bus\.c"),
 ]
 

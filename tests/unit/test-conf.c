@@ -16,6 +16,7 @@
 #include "agent/base/time-util.h"
 #include "agent/conf/parse.h"
 #include "agent/conf/print.h"
+#include "include/mount-rules.h"
 
 static const struct policy defaults = {
         .warn = 30 * USEC_PER_SEC,
@@ -27,6 +28,8 @@ static const struct policy defaults = {
         .xfs_max_retries = UINT64_MAX,
         .on_recovered = ON_RECOVERED_REMOUNT,
         .on_failed = ON_FAILED_REMOUNT,
+        .holders = HOLDERS_WAIT,
+        .fsck = FSCK_WHEN_NEEDED,
         .act = 1,
         .rungs = 0x7654321,
         .max_acts = 6,

@@ -73,7 +73,7 @@ static struct executor spawn(const char *lock) {
 
         assert_true(theirs >= 0 && pid >= 0);
         if (pid == 0)
-                executor_run("unhang-test", lock, theirs);
+                executor_run("unhang-test", lock, theirs, NULL);
         (void) close(theirs);
         assert_in_range(e.fd, 0, ELEMENTSOF(pids) - 1);
         pids[e.fd] = pid;
@@ -136,7 +136,7 @@ static void test_ready_and_end(void **state) {
         struct executor e = spawn(NULL);
         struct executor_report report;
 
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL, NULL), -EBUSY);
         expect(&e, NEWS_READY, STEP_NONE, 0, 0);
         assert_false(has_report(&e, 0));
         assert_int_equal(executor_receive(&e, &report), 0);
@@ -166,28 +166,28 @@ static void test_steps_on_a_false_disk(void **state) {
 
         assert_int_equal(executor_attach(&e, 3, &nodes), 0);
         expect(&e, NEWS_ATTACHED, STEP_NONE, 3, 0);
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 3, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 3, NULL, NULL), 0);
         assert_int_equal(e.step, STEP_LUN_RESET);
         expect(&e, NEWS_RETURNED, STEP_LUN_RESET, 3, -ENOTTY);
         assert_int_equal(e.step, STEP_NONE);
         assert_content(attribute, "running\n");
 
         for (enum step step = STEP_TARGET_RESET; step <= STEP_HOST_RESET; step++) {
-                assert_int_equal(executor_begin(&e, step, 3, NULL), 0);
+                assert_int_equal(executor_begin(&e, step, 3, NULL, NULL), 0);
                 expect(&e, NEWS_RETURNED, step, 3, -ENOTTY);
         }
-        assert_int_equal(executor_begin(&e, STEP_CONTROLLER_RESET, 3, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_CONTROLLER_RESET, 3, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_CONTROLLER_RESET, 3, -EINVAL);
 
         /* Offline first, and then the reset. */
-        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 3, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 3, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_OFFLINE, 3, -ENOTTY);
         assert_content(attribute, "offline\n");
 
-        assert_int_equal(executor_begin(&e, STEP_PROBE, 3, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_PROBE, 3, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_PROBE, 3, -EIO);
         assert_content(attribute, "offline\n");
-        assert_int_equal(executor_begin(&e, STEP_RUNNING, 3, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_RUNNING, 3, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_RUNNING, 3, -EIO);
         assert_content(attribute, "running\n");
         end(&e);
@@ -205,10 +205,10 @@ static void test_host_scan(void **state) {
         write_text(nodes.host_scan, "");
         assert_int_equal(executor_attach(&e, 0, &nodes), 0);
         expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
-        assert_int_equal(executor_begin(&e, STEP_BUS_RESET, 0, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_BUS_RESET, 0, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_BUS_RESET, 0, -ENOTTY);
         assert_content(nodes.host_scan, "");
-        assert_int_equal(executor_begin(&e, STEP_HOST_RESET, 0, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_HOST_RESET, 0, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_HOST_RESET, 0, 0);
         assert_content(nodes.host_scan, "- - -");
         end(&e);
@@ -231,7 +231,7 @@ static struct disk_nodes false_controller(const struct temp_dir *dir) {
 }
 
 static void step_returns(struct executor *e, enum step step, int error) {
-        assert_int_equal(executor_begin(e, step, 0, NULL), 0);
+        assert_int_equal(executor_begin(e, step, 0, NULL, NULL), 0);
         expect(e, NEWS_RETURNED, step, 0, error);
 }
 
@@ -368,7 +368,7 @@ static void check_step_on_nothing(enum step step) {
         for (unsigned slot = 0; slot < 3; slot++) {
                 struct executor_report report;
 
-                assert_int_equal(executor_begin(&e, step, slot, NULL), 0);
+                assert_int_equal(executor_begin(&e, step, slot, NULL, NULL), 0);
                 report = next_report(&e);
                 if (report.news == NEWS_DEAD)
                         fail_msg("step %d on slot %u: it has died", (int) step, slot);
@@ -442,14 +442,14 @@ static void test_hanging_step(void **state) {
         assert_int_equal(executor_attach(&e, 0, &nodes), 0);
         expect(&e, NEWS_ATTACHED, STEP_NONE, 0, 0);
         assert_int_equal(kill(pid_of(&e), SIGSTOP), 0);
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), 0);
-        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), -EBUSY);
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 1, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 1, NULL, NULL), -EBUSY);
         assert_false(has_report(&e, 200));
         assert_int_equal(e.step, STEP_LUN_RESET);
         assert_int_equal(kill(pid_of(&e), SIGCONT), 0);
         expect(&e, NEWS_RETURNED, STEP_LUN_RESET, 0, -ENOTTY);
-        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 0, NULL, NULL), 0);
         expect(&e, NEWS_RETURNED, STEP_OFFLINE, 0, -ENOTTY);
         end(&e);
 }
@@ -460,13 +460,13 @@ static void test_death(void **state) {
         pid_t pid = pid_of(&e);
 
         assert_int_equal(kill(pid, SIGSTOP), 0);
-        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), 0);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL, NULL), 0);
         assert_int_equal(kill(pid, SIGKILL), 0);
         expect(&e, NEWS_DEAD, STEP_OFFLINE, 5, -EPIPE);
         assert_int_equal(e.fd, -EBADF);
         assert_false(e.ready);
         assert_int_equal(e.step, STEP_NONE);
-        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&e, STEP_OFFLINE, 5, NULL, NULL), -EBUSY);
         assert_int_equal(executor_attach(&e, 5, &nodes), -EBADF);
         assert_int_equal(executor_detach(&e, 5), -EBADF);
         (void) status_of(pid);
@@ -478,7 +478,7 @@ static void test_death_not_yet_known(void **state) {
 
         assert_int_equal(kill(pid_of(&e), SIGKILL), 0);
         (void) status_of(pid_of(&e));
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EPIPE);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL, NULL), -EPIPE);
         assert_int_equal(e.step, STEP_NONE);
         expect(&e, NEWS_DEAD, STEP_NONE, 0, -EPIPE);
 }
@@ -561,7 +561,7 @@ static void test_lock(void **state) {
 
         second = spawn(lock);
         assert_false(has_report(&second, 500));
-        assert_int_equal(executor_begin(&second, STEP_LUN_RESET, 0, NULL), -EBUSY);
+        assert_int_equal(executor_begin(&second, STEP_LUN_RESET, 0, NULL, NULL), -EBUSY);
 
         /* The first one's daemon goes, but it hangs: the second goes on waiting. */
         assert_int_equal(kill(pid, SIGSTOP), 0);
@@ -644,7 +644,7 @@ static void test_full_queue(void **state) {
                 r = executor_attach(&e, 0, &nodes);
         (void) alarm(0);
         assert_int_equal(r, -EAGAIN);
-        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL), -EAGAIN);
+        assert_int_equal(executor_begin(&e, STEP_LUN_RESET, 0, NULL, NULL), -EAGAIN);
         assert_int_equal(e.step, STEP_NONE);
         assert_int_equal(kill(pid_of(&e), SIGKILL), 0);
         (void) status_of(pid_of(&e));

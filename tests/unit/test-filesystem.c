@@ -8,11 +8,13 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 
 #include "agent/act/filesystem.h"
 #include "agent/observe/mounts.h"
@@ -71,14 +73,16 @@ static bool has(const char *path) {
         return access(temp_path(&dir, "%s", path), F_OK) == 0;
 }
 
+static const struct mount_rules rules = { .holders = HOLDERS_WAIT, .fsck = FSCK_NO };
+
 static void test_umount(void **state) {
         struct mount_entry entry;
 
         mount_tmpfs("a");
         entry = entry_of("a");
-        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), 0);
         assert_false(has("a/here"));
-        assert_int_equal(filesystem_umount(&entry), 0); /* no longer mounted */
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), 0); /* no longer mounted */
 }
 
 static void test_umount_busy(void **state) {
@@ -88,10 +92,77 @@ static void test_umount_busy(void **state) {
         mount_tmpfs("a");
         entry = entry_of("a");
         fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
-        assert_int_equal(filesystem_umount(&entry), -EBUSY);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), -EBUSY);
         assert_true(has("a/here")); /* never lazily */
         fd = safe_close(fd);
-        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), 0);
+}
+
+/* Another process that holds it, of which find_holders() tells. */
+static pid_t holder;
+
+static int find_holders(dev_t super, void (*found)(pid_t pid, const char *unit, void *userdata),
+                        void *userdata) {
+        found(holder, "", userdata);
+        return 0;
+}
+
+static int find_none(dev_t super, void (*found)(pid_t pid, const char *unit, void *userdata),
+                     void *userdata) {
+        return -EACCES;
+}
+
+static void hold(bool stubborn) {
+        int pair[2];
+        char c;
+
+        assert_int_equal(pipe(pair), 0);
+        holder = fork();
+        assert_true(holder >= 0);
+        if (holder == 0) {
+                (void) signal(SIGTERM, stubborn ? SIG_IGN : SIG_DFL);
+                if (open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC) < 0 ||
+                    write(pair[1], "x", 1) != 1)
+                        _exit(EXIT_FAILURE);
+                for (;;)
+                        (void) pause();
+        }
+        (void) close(pair[1]);
+        assert_int_equal(read(pair[0], &c, 1), 1);
+        (void) close(pair[0]);
+}
+
+static int how_it_ended(void) {
+        int status;
+
+        assert_int_equal(waitpid(holder, &status, 0), holder);
+        assert_true(WIFSIGNALED(status));
+        return WTERMSIG(status);
+}
+
+/* Only as far as the rules say. */
+static void test_umount_of_what_is_held(void **state) {
+        static const struct mount_rules stop = { .holders = HOLDERS_STOP_UNITS },
+                                        end = { .holders = HOLDERS_KILL };
+        struct mount_entry entry;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        hold(false);
+        assert_int_equal(filesystem_umount(&entry, &rules, find_holders), -EBUSY);
+        assert_int_equal(filesystem_umount(&entry, &rules, find_none), -EBUSY);
+        assert_int_equal(filesystem_umount(&entry, &stop, find_holders), -EBUSY);
+        assert_int_equal(filesystem_umount(&entry, &end, NULL), -EBUSY);
+        assert_int_equal(waitpid(holder, NULL, WNOHANG), 0);
+        assert_int_equal(filesystem_umount(&entry, &end, find_holders), 0);
+        assert_int_equal(how_it_ended(), SIGTERM);
+        assert_false(has("a/here"));
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        hold(true);
+        assert_int_equal(filesystem_umount(&entry, &end, find_holders), 0);
+        assert_int_equal(how_it_ended(), SIGKILL);
 }
 
 /* What somebody has mounted on the directory since is not ours. */
@@ -103,7 +174,7 @@ static void test_umount_of_a_later_mount(void **state) {
         assert_int_equal(umount2(entry.target, 0), 0);
         mount_tmpfs("b"); /* so that the number of the filesystem is taken */
         mount_tmpfs("a");
-        assert_int_equal(filesystem_umount(&entry), 0);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), 0);
         assert_true(has("a/here"));
         assert_int_equal(filesystem_shutdown(&entry), 0);
 }
@@ -116,7 +187,7 @@ static void test_umount_of_what_is_covered(void **state) {
         entry = entry_of("a");
         mount_tmpfs("a");
         write_text(temp_path(&dir, "a/cover"), "");
-        assert_int_equal(filesystem_umount(&entry), -EBUSY);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), -EBUSY);
         assert_true(has("a/cover"));
 }
 
@@ -158,7 +229,7 @@ static void test_check(void **state) {
         before = names_in(entry.target);
         assert_int_equal(filesystem_check(&entry), 1);
         assert_int_equal(names_in(entry.target), before); /* nothing is left */
-        assert_int_equal(filesystem_clear(&entry), 1);
+        assert_int_equal(filesystem_clear(&entry, &rules, NULL), 1);
         assert_true(has("a/here"));
 
         /* Read-only since, though nobody has asked for it. */
@@ -166,7 +237,7 @@ static void test_check(void **state) {
         assert_int_equal(filesystem_check(&entry), -EROFS);
         entry.flags |= MS_RDONLY; /* as it was when all was well */
         assert_int_equal(filesystem_check(&entry), 1);
-        assert_int_equal(filesystem_clear(&entry), 1);
+        assert_int_equal(filesystem_clear(&entry, &rules, NULL), 1);
         assert_true(has("a/here"));
 }
 
@@ -182,7 +253,7 @@ static void test_check_of_a_read_only_mount(void **state) {
                 assert_int_equal(mount(NULL, entry.target, NULL,
                                        MS_REMOUNT | MS_RDONLY | flags[i], NULL), 0);
                 assert_int_equal(filesystem_check(&entry), 1);
-                assert_int_equal(filesystem_clear(&entry), 1);
+                assert_int_equal(filesystem_clear(&entry, &rules, NULL), 1);
                 assert_true(has("a/here"));
         }
 }
@@ -199,7 +270,7 @@ static void test_check_of_another(void **state) {
         assert_int_equal(filesystem_check(&entry), -EROFS);
         assert_int_equal(umount2(entry.target, 0), 0);
         assert_int_equal(filesystem_check(&entry), 1);
-        assert_int_equal(filesystem_clear(&entry), 1);
+        assert_int_equal(filesystem_clear(&entry, &rules, NULL), 1);
 }
 
 /* Nothing can be written to a full one, and it is alive. */
@@ -227,10 +298,10 @@ static void test_clear(void **state) {
         entry = entry_of("a");
         fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
         stop_taking_writes(&entry);
-        assert_int_equal(filesystem_clear(&entry), -EBUSY); /* never lazily */
+        assert_int_equal(filesystem_clear(&entry, &rules, NULL), -EBUSY); /* never lazily */
         assert_true(has("a/here"));
         fd = safe_close(fd);
-        assert_int_equal(filesystem_clear(&entry), 0);
+        assert_int_equal(filesystem_clear(&entry, &rules, NULL), 0);
         assert_false(has("a/here"));
 }
 
@@ -240,13 +311,13 @@ static void test_mount(void **state) {
 
         mount_tmpfs("a");
         entry = entry_of("a");
-        assert_int_equal(filesystem_mount(&entry), 0); /* as it is mounted already */
+        assert_int_equal(filesystem_mount(&entry, &rules), 0); /* as it is mounted already */
         assert_true(has("a/here"));
         assert_int_equal(umount2(entry.target, 0), 0);
         assert_int_equal(statfs(entry.target, &fs), 0);
         assert_int_equal(fs.f_flags & ST_NOATIME, 0);
 
-        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_int_equal(filesystem_mount(&entry, &rules), 0);
         assert_int_equal(statfs(entry.target, &fs), 0);
         assert_int_equal(fs.f_type, 0x01021994);
         assert_int_equal(fs.f_flags & (ST_NOSUID | ST_NOATIME | ST_RDONLY),
@@ -261,12 +332,12 @@ static void test_mount_errors(void **state) {
         entry = entry_of("a");
         assert_int_equal(umount2(entry.target, 0), 0);
         (void) strcpy(entry.root, "/part");
-        assert_int_equal(filesystem_mount(&entry), -EOPNOTSUPP);
+        assert_int_equal(filesystem_mount(&entry, &rules), -EOPNOTSUPP);
         (void) strcpy(entry.root, "/");
         (void) strcpy(entry.fstype, "nosuchfs");
-        assert_int_equal(filesystem_mount(&entry), -ENODEV);
+        assert_int_equal(filesystem_mount(&entry, &rules), -ENODEV);
         (void) strcat(entry.target, "/none");
-        assert_int_equal(filesystem_mount(&entry), -ENOENT);
+        assert_int_equal(filesystem_mount(&entry, &rules), -ENOENT);
 }
 
 static void test_bind(void **state) {
@@ -280,23 +351,23 @@ static void test_bind(void **state) {
                                NULL), 0);
         entry = entry_of("b");
         assert_true(mount_entry_is_part(&entry));
-        assert_int_equal(filesystem_umount(&entry), 0);
-        assert_int_equal(filesystem_mount(&entry), -EOPNOTSUPP);
+        assert_int_equal(filesystem_umount(&entry, &rules, NULL), 0);
+        assert_int_equal(filesystem_mount(&entry, &rules), -EOPNOTSUPP);
         assert_false(has("b/this"));
 
         (void) strcpy(entry.source, temp_path(&dir, "a/part"));
         entry.flags |= MS_BIND | MS_NODEV;
-        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_int_equal(filesystem_mount(&entry, &rules), 0);
         assert_true(has("b/this"));
-        assert_int_equal(filesystem_mount(&entry), 0); /* as it is mounted already */
+        assert_int_equal(filesystem_mount(&entry, &rules), 0); /* as it is mounted already */
         assert_int_equal(umount2(entry.target, 0), 0);
         assert_false(has("b/this"));
-        assert_int_equal(filesystem_mount(&entry), 0);
+        assert_int_equal(filesystem_mount(&entry, &rules), 0);
         assert_int_equal(statfs(entry.target, &fs), 0);
         assert_int_equal(fs.f_flags & (ST_NODEV | ST_RDONLY), ST_NODEV);
         (void) strcpy(entry.source, temp_path(&dir, "a/none"));
         (void) umount2(entry.target, 0);
-        assert_int_equal(filesystem_mount(&entry), -ENOENT);
+        assert_int_equal(filesystem_mount(&entry, &rules), -ENOENT);
 }
 
 /* What has no journal is not mounted again before somebody has checked it. */
@@ -327,8 +398,9 @@ static void test_mount_without_a_journal(void **state) {
                 (void) strcpy(entry.target, temp_path(&dir, "a"));
                 (void) strcpy(entry.fstype, cases[i].type);
                 entry.flags = cases[i].flags;
-                assert_int_equal(filesystem_mount(&entry) == -ENOTRECOVERABLE, cases[i].refused);
-                assert_true(filesystem_mount(&entry) < 0); /* a file is no disk */
+                assert_int_equal(filesystem_mount(&entry, &rules) == -ENOTRECOVERABLE,
+                                 cases[i].refused);
+                assert_true(filesystem_mount(&entry, &rules) < 0); /* a file is no disk */
         }
 }
 
@@ -338,6 +410,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 FILESYSTEM_TEST(test_umount),
                 FILESYSTEM_TEST(test_umount_busy),
+                FILESYSTEM_TEST(test_umount_of_what_is_held),
                 FILESYSTEM_TEST(test_umount_of_a_later_mount),
                 FILESYSTEM_TEST(test_umount_of_what_is_covered),
                 FILESYSTEM_TEST(test_shutdown),

@@ -84,7 +84,7 @@ static void obey(const char *line) {
         check(step, word);
         post = step_place(step) == PLACE_DISK ? 2 + slot : step_place(step);
         act.begun[post] = now();
-        check(executor_begin(act.executors + post, step, post < 2 ? slot : 0, NULL), word);
+        check(executor_begin(act.executors + post, step, post < 2 ? slot : 0, NULL, NULL), word);
 }
 
 static void spawn(unsigned post, const char *lock) {
@@ -98,6 +98,10 @@ static void spawn(unsigned post, const char *lock) {
                               "attach");
 }
 
+static void run(const char *name, const char *lock_path, int fd) {
+        executor_run(name, lock_path, fd, NULL);
+}
+
 static void set_up(int argc, char **argv) {
         struct disk_id id = {};
         char path[128];
@@ -109,7 +113,7 @@ static void set_up(int argc, char **argv) {
         act.facts.io_timeout = USEC_INFINITY;
         if (id.kind == DISK_NVME)
                 check(nvme_facts_read("/sys", act.nodes, &act.facts), "facts");
-        check(nursery_open(executor_run, &act.nursery), "nursery");
+        check(nursery_open(run, &act.nursery), "nursery");
         (void) mkdir(DIRECTORY, 0700);
         (void) snprintf(path, sizeof(path), DIRECTORY "/%s.lock", id.domain);
         spawn(PLACE_DOMAIN, path);

@@ -334,7 +334,7 @@ class Run:
         self.stack.mount()
 
     def _is_at_rest(self):
-        if not self.checked and self._lines('mount: it has no journal'):
+        if not self.checked and self._lines('mount: only fsck makes it whole'):
             self._check_by_hand()
         return (not self.machine.hba.stat(0)['pending'] and
                 set(self.machine.states().values()) == {'healthy'} and

@@ -26,7 +26,7 @@ def make_payload(folder):
     for part in ('act', 'base'):
         sources += glob.glob(f'{ROOT}/agent/{part}/*.c')
     subprocess.run(['cc', '-O1', '-D_GNU_SOURCE', f'-I{ROOT}', '-o', f'{tree}/usr/bin/act',
-                    *sources, '-lnvme', '-lsgutils2'], check=True)
+                    *sources, '-lnvme', '-lsgutils2', '-lsystemd'], check=True)
     return tree
 
 

@@ -172,7 +172,7 @@ def fail(r):
 def without_journal(r):
     """Only fsck makes it whole: written to before, it would give what was synced to others."""
     fail(r)
-    r.wait_for_line('mount: it has no journal', 120)
+    r.wait_for_line('mount: only fsck makes it whole', 120)
     assert not r.sh(f'grep " {r.where} " /proc/mounts || true'), 'it is mounted'
     r.sh(f'/usr/sbin/e2fsck -fy {r.node} || [ $? = 1 ]', 60)
     r.sh(f'mount -t ext4 {r.node} {r.where}; mount -o bind {r.where}/part {PART}')
