@@ -37,6 +37,10 @@ class Timeout(Exception):
     """The guest did not do in time what it was told."""
 
 
+class Frozen(Timeout):
+    """The guest as a whole no longer answers, whatever it is told."""
+
+
 class CommandFailed(Exception):
     """A command in the guest ended with an error."""
 
@@ -213,7 +217,9 @@ class Guest:
             raise
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, kind, value, trace):
+        if kind:
+            self._say_last_words()
         self.kill()
 
     def _path(self, name):
@@ -335,6 +341,15 @@ class Guest:
 
     def get(self, job, timeout=30):
         """The result of a job, which is waited for."""
+        if not self._ends(job, timeout):
+            kind = Timeout if self._ends(self.bg('true'), 10) else Frozen
+            if job not in self._results:
+                raise kind(f'no answer from the guest to job {job} in {timeout} s')
+            print(f'job {job} has been answered only when another one was', flush=True)
+        return self._results[job]
+
+    def _ends(self, job, timeout):
+        """Whether a job ends in time."""
         deadline = time.monotonic() + timeout
         with self._changed:
             while job not in self._results:
@@ -342,16 +357,16 @@ class Guest:
                     raise GuestGone(f'QEMU has ended: {self._read("qemu.log")}; the end of the '
                                     f'console: {self.console()[-2000:]}')
                 if time.monotonic() > deadline:
-                    raise Timeout(f'no answer from the guest to job {job} in {timeout} s')
+                    return False
                 self._changed.wait(0.5)
-            return self._results[job]
+        return True
 
     def sh(self, command, timeout=30):
         """Run a command that has to work; returns what it printed."""
         try:
             result = self.get(self.bg(command), timeout)
-        except Timeout:
-            raise Timeout(f'no answer from the guest in {timeout} s: {command}') from None
+        except Timeout as error:
+            raise type(error)(f'no answer from the guest in {timeout} s: {command}') from None
         if result.status != 0:
             raise CommandFailed(f'{command}: status {result.status}: {result.output.strip()}')
         return result.output.strip()
@@ -410,6 +425,34 @@ class Guest:
 
     def console(self):
         return self._read('console')
+
+    def _say_last_words(self):
+        """What a case that fails should know of the guest before it is gone."""
+        if self.running():
+            print(f'the threads of QEMU: {self._threads()}')
+            try:
+                processors = self.monitor.hmp('info registers -a')
+                print('\n'.join(re.findall('RIP=.*', processors)))
+            except (OSError, ValueError, CommandFailed) as error:
+                print(f'its monitor does not answer: {error!r}')
+        print('the end of the console:', *self.console().splitlines()[-40:], sep='\n', flush=True)
+
+    def _threads(self):
+        """Name, state, and how many ticks of processor time it took in a second."""
+        before = self._ticks()
+        time.sleep(1)
+        return [f'{name} {state} {ticks - before.get(thread, (0, 0, 0))[2]}'
+                for thread, (name, state, ticks) in self._ticks().items()]
+
+    def _ticks(self):
+        folder = f'/proc/{self._qemu.pid}/task'
+        threads = {}
+        for thread in os.listdir(folder):
+            with open(f'{folder}/{thread}/stat') as file:
+                name, _, rest = file.read().partition(') ')
+            words = rest.split()
+            threads[thread] = (name.partition('(')[2], words[0], int(words[11]) + int(words[12]))
+        return threads
 
     # Life and death.
 
