@@ -94,6 +94,8 @@ static void make_plan(struct disk *disk) {
 
         *plan = (struct plan) {
                 .on_failed = (enum policy_on_failed) disk->policy.on_failed,
+                .umount_time = disk->policy.umount,
+                .mount_time = disk->policy.mount,
                 .fence_wait = USEC_INFINITY,
         };
         if (disk_attach_error(disk) < 0)

@@ -144,6 +144,7 @@ static void say_cured(const struct disk *disk, enum step step, struct bus_status
 }
 
 static void say_mounts(const struct disk *disk, struct bus_status *status) {
+        const struct plan *plan = &disk->watch.plan;
         const struct mounts *mounts = &disk->mounts;
         char text[BUS_REASON_MAX / 2] = "";
         size_t n = 0, i;
@@ -151,11 +152,11 @@ static void say_mounts(const struct disk *disk, struct bus_status *status) {
         for (i = 0; i < mounts->n && n < sizeof(text); i++)
                 n += (size_t) snprintf(text + n, sizeof(text) - n, "%s%s", i ? ", " : "",
                                        mounts->entries[i].target);
-        if (mounts->n == 0 || disk->watch.plan.on_failed == ON_FAILED_NOTHING)
+        if (mounts->n == 0 || plan->on_failed == ON_FAILED_NOTHING)
                 return;
         say(status, "filesystems are shut down, within %s%s%s: %s%s", SPAN(SHUTDOWN_DEADLINE),
-            disk->watch.plan.on_failed >= ON_FAILED_UNMOUNT ? ", and unmounted, within " : "",
-            disk->watch.plan.on_failed >= ON_FAILED_UNMOUNT ? SPAN(UMOUNT_DEADLINE) : "", text,
+            plan->on_failed >= ON_FAILED_UNMOUNT ? ", and unmounted, within " : "",
+            plan->on_failed >= ON_FAILED_UNMOUNT ? SPAN(plan->umount_time) : "", text,
             n >= sizeof(text) ? " ..." : "");
 }
 
@@ -191,7 +192,7 @@ static void say_failed(const struct disk *disk, struct bus_status *status) {
 static void say_returned(const struct disk *disk, struct bus_status *status) {
         if (*and_mounted(disk))
                 say(status, "when it answers, what was mounted is mounted again, within %s",
-                    SPAN(MOUNT_DEADLINE));
+                    SPAN(disk->watch.plan.mount_time));
         say(status, "if it does not, the disk stays failed");
 }
 

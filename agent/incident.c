@@ -181,6 +181,8 @@ static int begin_on_mount(struct disk *disk, enum step step) {
         const struct mount_rules rules = {
                 .holders = (enum policy_holders) disk->policy.holders,
                 .fsck = (enum policy_fsck) disk->policy.fsck,
+                .lazy = step == STEP_FS_UMOUNT &&
+                        disk->policy.on_failed == ON_FAILED_LAZY_UNMOUNT,
         };
 
         if (step == STEP_FS_MOUNT && bind_of(&disk->mounts, mount_index(disk), &bind))

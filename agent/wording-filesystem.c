@@ -44,9 +44,14 @@ const char *wording_ended(const struct disk *disk) {
 
         if (disk->mounts.n == 0 || disk->watch.plan.on_failed == ON_FAILED_NOTHING)
                 return "";
-        return disk->watch.plan.on_failed == ON_FAILED_SHUTDOWN
-                       ? ", its filesystems are shut down"
-                       : ", its filesystems are unmounted";
+        switch (disk->watch.plan.on_failed) {
+        case ON_FAILED_SHUTDOWN:
+                return ", its filesystems are shut down";
+        case ON_FAILED_LAZY_UNMOUNT:
+                return ", its filesystems are unmounted, those in use lazily";
+        default:
+                return ", its filesystems are unmounted";
+        }
 }
 
 void wording_revival(struct disk *disk, enum incident_state before, usec_t now) {

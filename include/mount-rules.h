@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
+
 /* What becomes of who holds a filesystem that is to be unmounted: each does also what those before
  * it do. */
 enum policy_holders {
@@ -20,4 +22,5 @@ enum policy_fsck {
 struct mount_rules {
         enum policy_holders holders;
         enum policy_fsck fsck;
+        bool lazy; /* what is in use is detached at once */
 };

@@ -30,6 +30,8 @@ struct plan {
         enum step back;   /* brings the failed disk back; STEP_NONE: it has to appear anew */
         usec_t answer;    /* how long a reset may take to return */
         usec_t fail_answer; /* and the step that fails the disk */
+        usec_t umount_time; /* how long its filesystems may take to be unmounted, all of them */
+        usec_t mount_time;  /* and mounted */
         bool contain;     /* what can never be ended is at least kept from new I/O */
         enum policy_on_recovered on_recovered;
         enum policy_on_failed on_failed;

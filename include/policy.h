@@ -21,6 +21,8 @@ struct policy {
         uint64_t xfs_max_retries; /* XfsMaxRetries=: UINT64_MAX: as it is */
         uint64_t on_recovered;   /* OnRecovered=: enum policy_on_recovered */
         uint64_t on_failed;      /* OnFailed=: enum policy_on_failed */
+        usec_t umount;           /* UmountSec=: how long its filesystems may take to be unmounted */
+        usec_t mount;            /* MountSec=: and mounted */
         uint64_t holders;        /* Holders=: enum policy_holders */
         uint64_t fsck;           /* Fsck=: enum policy_fsck */
         uint64_t act;            /* Act=: 0: nothing is done to it, whatever is seen */
@@ -63,11 +65,13 @@ enum policy_on_recovered {
         ON_RECOVERED_REMOUNT, /* and unmount and mount those */
 };
 
-/* ... and when it was failed: each does also what those before it do. */
+/* ... and when it was failed: each does also what those before it do, but what is to be mounted
+ * again is not unmounted lazily. */
 enum policy_on_failed {
         ON_FAILED_NOTHING,
         ON_FAILED_SHUTDOWN,
         ON_FAILED_UNMOUNT,
+        ON_FAILED_LAZY_UNMOUNT, /* at once, also what is in use */
         ON_FAILED_REMOUNT, /* when the disk is back */
 };
 

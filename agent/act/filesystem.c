@@ -179,7 +179,7 @@ static int kill_holders(const struct mount_entry *entry, find_holders_t find_hol
 static int end_use(const struct mount_entry *entry, const struct mount_rules *rules,
                    find_holders_t find_holders) {
         bool wait = rules->holders == HOLDERS_WAIT || !find_holders;
-        int r = wait ? is_held(entry) : 0;
+        int r = wait && !rules->lazy ? is_held(entry) : 0;
 
         if (r != 0)
                 return r > 0 ? -EBUSY : r;
@@ -216,7 +216,11 @@ int filesystem_umount(const struct mount_entry *entry, const struct mount_rules 
         r = is_within_reach(entry);
         if (r <= 0)
                 return r;
-        return umount2(entry->target, UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+        if (umount2(entry->target, UMOUNT_NOFOLLOW) == 0)
+                return 0;
+        if (errno != EBUSY || !rules->lazy)
+                return -errno;
+        return umount2(entry->target, UMOUNT_NOFOLLOW | MNT_DETACH) < 0 ? -errno : 0;
 }
 
 /* btrfs has a new number each time it is mounted, but the same device. */

@@ -26,11 +26,11 @@ int filesystem_clear(const struct mount_entry *entry, const struct mount_rules *
  * cannot; -ESTALE when another filesystem is there; or another negative errno. */
 int filesystem_shutdown(const struct mount_entry *entry);
 
-/* Unmounts this one mount. Never lazily: a dead superblock that is still referenced would be
- * attached to again by the next mount. First the units that need it are stopped; with
- * HOLDERS_WAIT only when nobody holds it, else with who holds it (FIND_HOLDERS, which may be NULL),
- * and with HOLDERS_KILL what then still does gets SIGTERM and, after five seconds, SIGKILL. 0, also
- * when it is no longer mounted; -EBUSY while it has users; -EINPROGRESS while units are being
+/* Unmounts this one mount. First the units that need it are stopped; with HOLDERS_WAIT only when
+ * nobody holds it, else with who holds it (FIND_HOLDERS, which may be NULL), and with HOLDERS_KILL
+ * what then still does gets SIGTERM and, after five seconds, SIGKILL. Lazily only where the rules
+ * say so: a dead superblock that is still referenced is attached to again by who mounts it next. 0,
+ * also when it is no longer mounted; -EBUSY while it has users; -EINPROGRESS while units are being
  * stopped; or another negative errno. */
 int filesystem_umount(const struct mount_entry *entry, const struct mount_rules *rules,
                       find_holders_t find_holders);

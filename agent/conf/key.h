@@ -44,7 +44,7 @@ struct conf_key {
         const char *meaning;      /* for the administrator; lines of at most 76 columns */
 };
 
-#define CONF_KEYS 28
+#define CONF_KEYS 30
 extern const struct conf_key conf_keys[CONF_KEYS];
 
 /* The key of this name, in SECTION unless that is NULL; NULL when there is none. No two sections

@@ -13,7 +13,8 @@ static const char *const radii[] = { "disk", "target", "domain", NULL };
 static const char *const siblings[] = { "reset", "fail-first", "report", NULL };
 static const char *const if_owned[] = { "report", "act", NULL };
 static const char *const on_recovered[] = { "nothing", "check", "remount", NULL };
-static const char *const on_failed[] = { "nothing", "shutdown", "unmount", "remount", NULL };
+static const char *const on_failed[] = { "nothing",      "shutdown", "unmount",
+                                         "lazy-unmount", "remount",  NULL };
 static const char *const holders[] = { "wait", "stop-units", "kill", NULL };
 static const char *const fscks[] = { "no", "when-needed", "always", NULL };
 static const char *const fences[] = { "none", "panic", "reboot", NULL };
@@ -267,13 +268,33 @@ const struct conf_key conf_keys[CONF_KEYS] = {
                 .section = "Filesystem", .name = "OnFailed", .type = CONF_CHOICE,
                 .careful = CONF_SMALLER, .words = on_failed,
                 .offset = offsetof(struct policy, on_failed),
-                .min = 0, .max = 3, .preset = 3,
+                .min = 0, .max = 4, .preset = 4,
                 .fallback = 0,
                 .meaning = "After the disk was failed (offline, controller-fail), and all its I/O\n"
                            "has ended with an error: shutdown has its filesystems refuse all I/O\n"
                            "from then on, unmount also unmounts them as soon as nothing uses\n"
                            "them, remount also mounts them again when the disk is back. nothing\n"
-                           "leaves them to what they make of the errors.",
+                           "leaves them to what they make of the errors. lazy-unmount detaches at\n"
+                           "once what is in use, too; it is not mounted again, for that would\n"
+                           "find the dead filesystem as long as anybody has it open.",
+        },
+        {
+                .section = "Filesystem", .name = "UmountSec", .type = CONF_TIME,
+                .careful = CONF_LARGER,
+                .offset = offsetof(struct policy, umount),
+                .min = USEC_PER_SEC, .max = USEC_PER_HOUR, .preset = 30 * USEC_PER_SEC,
+                .fallback = USEC_PER_HOUR,
+                .meaning = "How long it may take to unmount the filesystems of a disk: after that\n"
+                           "the disk is said to be stuck in that, which is waited for.",
+        },
+        {
+                .section = "Filesystem", .name = "MountSec", .type = CONF_TIME,
+                .careful = CONF_LARGER,
+                .offset = offsetof(struct policy, mount),
+                .min = USEC_PER_SEC, .max = USEC_PER_DAY, .preset = 5 * USEC_PER_MINUTE,
+                .fallback = USEC_PER_DAY,
+                .meaning = "How long it may take to mount them again, journals being replayed. A\n"
+                           "disk that was failed and is not done with it by then is failed again.",
         },
         {
                 .section = "Filesystem", .name = "Holders", .type = CONF_CHOICE,

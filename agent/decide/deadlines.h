@@ -4,8 +4,7 @@
 #include "include/usec.h"
 
 /* How long each step may take. A probe is answered at once or hangs; a sync waits for what others
- * have written before; unmounting a dead filesystem takes about a second; mounting may replay a
- * journal; a controller is removed in less than one. */
+ * have written before; a controller is removed in less than a second. */
 #define PROBE_DEADLINE (10 * USEC_PER_SEC)
 #define CHECK_DEADLINE (30 * USEC_PER_SEC)
 #define END_DEADLINE (10 * USEC_PER_SEC)
@@ -13,8 +12,6 @@
 #define RESTORE_DEADLINE (5 * USEC_PER_SEC)
 #define DRAIN_DEADLINE (10 * USEC_PER_SEC)
 #define SHUTDOWN_DEADLINE (10 * USEC_PER_SEC)
-#define UMOUNT_DEADLINE (30 * USEC_PER_SEC)
-#define MOUNT_DEADLINE USEC_PER_MINUTE
 #define BUSY_RETRY (5 * USEC_PER_SEC)
 #define APPEAR_DEADLINE (30 * USEC_PER_SEC)
 

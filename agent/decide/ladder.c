@@ -27,9 +27,9 @@ static const struct state {
         [INCIDENT_SETTLING] = { "settling", STEP_NONE, 0 }, /* the detector counts SettleSec= */
         [INCIDENT_VERIFYING] = { "settling", STEP_PROBE, PROBE_DEADLINE },
         [INCIDENT_CHECKING] = { "settling", STEP_FS_CHECK, CHECK_DEADLINE },
-        [INCIDENT_CLEARING] = { "settling", STEP_FS_CLEAR, UMOUNT_DEADLINE },
+        [INCIDENT_CLEARING] = { "settling", STEP_FS_CLEAR, 0 },
         [INCIDENT_HELD] = { "settling", STEP_NONE, BACKOFF },
-        [INCIDENT_REVIVING] = { "settling", STEP_FS_MOUNT, MOUNT_DEADLINE },
+        [INCIDENT_REVIVING] = { "settling", STEP_FS_MOUNT, 0 },
         [INCIDENT_RECOVERED] = { "recovered", STEP_NONE, 0 },
         [INCIDENT_FAILING] = { "failing", BY_PLAN, 0 },
         [INCIDENT_ENDING] = { "failing", STEP_CONTROLLER_END, END_DEADLINE },
@@ -38,12 +38,12 @@ static const struct state {
         [INCIDENT_DRAINING] = { "failing", STEP_NONE, DRAIN_DEADLINE },
         [INCIDENT_UNDRAINED] = { "stuck", STEP_NONE, BACKOFF },
         [INCIDENT_SHUTTING] = { "failing", STEP_FS_SHUTDOWN, SHUTDOWN_DEADLINE },
-        [INCIDENT_UNMOUNTING] = { "failing", STEP_FS_UMOUNT, UMOUNT_DEADLINE },
+        [INCIDENT_UNMOUNTING] = { "failing", STEP_FS_UMOUNT, 0 },
         [INCIDENT_BUSY] = { "failing", STEP_NONE, BUSY_RETRY },
         [INCIDENT_FAILED] = { "failed", STEP_NONE, BACKOFF },
         [INCIDENT_RETURNING] = { "failed", BY_PLAN, PROBE_DEADLINE },
         [INCIDENT_AWAITING] = { "failed", STEP_NONE, APPEAR_DEADLINE },
-        [INCIDENT_MOUNTING] = { "failed", STEP_FS_MOUNT, MOUNT_DEADLINE },
+        [INCIDENT_MOUNTING] = { "failed", STEP_FS_MOUNT, 0 },
         [INCIDENT_CONTAINING] = { "stuck", STEP_FS_SHUTDOWN, SHUTDOWN_DEADLINE },
         [INCIDENT_CONTAINED] = { "stuck", STEP_NONE, 0 },
         [INCIDENT_FENCING] = { "stuck", STEP_FENCE, PROBE_DEADLINE },
@@ -222,7 +222,7 @@ static enum step step_of(const struct ladder *ladder, const struct plan *plan,
 
 /* What nobody can bring back by itself waits until it appears. */
 static usec_t time_of(struct ladder *ladder, const struct plan *plan, enum incident_state state) {
-        if (state == INCIDENT_ACTING || state == INCIDENT_FAILING)
+        if (states[state].time == 0)
                 return plan_deadline(plan, ladder->step);
         if (state == INCIDENT_FAILED && plan->back != STEP_RUNNING && !ladder->answers)
                 return 0;

@@ -115,6 +115,8 @@ void plan_make(const struct disk_id *disk, const struct policy *policy,
         *ret = (struct plan) {
                 .on_recovered = on_recovered(policy),
                 .on_failed = (enum policy_on_failed) policy->on_failed,
+                .umount_time = policy->umount,
+                .mount_time = policy->mount,
                 .fence_wait = policy->fence ? policy->fence_wait : USEC_INFINITY,
         };
         driver = driver_find(disk->driver);
@@ -159,5 +161,9 @@ usec_t plan_deadline(const struct plan *plan, enum step step) {
                 return 0;
         if (step == plan->fail)
                 return plan->fail_answer;
+        if (step == STEP_FS_CLEAR || step == STEP_FS_UMOUNT)
+                return plan->umount_time;
+        if (step == STEP_FS_MOUNT)
+                return plan->mount_time;
         return step_is_cure(step) ? plan->answer : 0;
 }

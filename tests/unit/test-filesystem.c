@@ -165,6 +165,21 @@ static void test_umount_of_what_is_held(void **state) {
         assert_int_equal(how_it_ended(), SIGKILL);
 }
 
+/* Only where the rules say so; who has it open keeps it. */
+static void test_umount_lazily(void **state) {
+        static const struct mount_rules lazy = { .lazy = true };
+        _cleanup_close_ int fd = -EBADF;
+        struct mount_entry entry;
+        char c;
+
+        mount_tmpfs("a");
+        entry = entry_of("a");
+        fd = open(temp_path(&dir, "a/here"), O_RDONLY | O_CLOEXEC);
+        assert_int_equal(filesystem_umount(&entry, &lazy, NULL), 0);
+        assert_false(has("a/here"));
+        assert_true(read(fd, &c, 1) >= 0);
+}
+
 /* What somebody has mounted on the directory since is not ours. */
 static void test_umount_of_a_later_mount(void **state) {
         struct mount_entry entry;
@@ -411,6 +426,7 @@ int main(void) {
                 FILESYSTEM_TEST(test_umount),
                 FILESYSTEM_TEST(test_umount_busy),
                 FILESYSTEM_TEST(test_umount_of_what_is_held),
+                FILESYSTEM_TEST(test_umount_lazily),
                 FILESYSTEM_TEST(test_umount_of_a_later_mount),
                 FILESYSTEM_TEST(test_umount_of_what_is_covered),
                 FILESYSTEM_TEST(test_shutdown),

@@ -722,7 +722,8 @@ static const struct policy policies[] = {
         { .warn = 5 * S, .stall = 5 * S, .settle = 5 * S },
 };
 
-#define TIMES .answer = 10 * S, .fail_answer = 10 * S
+#define TIMES                                                                                 \
+        .answer = 10 * S, .fail_answer = 10 * S, .umount_time = 30 * S, .mount_time = 60 * S
 #define ALIVE .on_recovered = ON_RECOVERED_REMOUNT, .on_failed = ON_FAILED_REMOUNT
 #define FENCED (60 * S)
 
@@ -784,12 +785,12 @@ static const struct {
             .undo = STEP_CONTROLLER_RESTORE, .back = STEP_CONTROLLER_RESCAN, TIMES,
             .fence_wait = FENCED, .on_failed = ON_FAILED_UNMOUNT },
           NO_CONTAIN | NO_REVIVAL | BIT(INCIDENT_CHECKING) | BIT(INCIDENT_MOUNTING) },
-        { "contained", { .contain = true, .fence_wait = FENCED },
+        { "contained", { .contain = true, TIMES, .fence_wait = FENCED },
           UINT32_MAX & ~(BIT(INCIDENT_HEALTHY) | BIT(INCIDENT_SUSPECT) | BIT(INCIDENT_REPORTED) |
                          BIT(INCIDENT_CONTAINING) | BIT(INCIDENT_CONTAINED) |
                          BIT(INCIDENT_FENCING) | BIT(INCIDENT_UNMOUNTING) | BIT(INCIDENT_BUSY) |
                          BIT(INCIDENT_MOUNTING) | BIT(INCIDENT_RECOVERED)) },
-        { "watched", { .fence_wait = USEC_INFINITY },
+        { "watched", { TIMES, .fence_wait = USEC_INFINITY },
           UINT32_MAX & ~(BIT(INCIDENT_HEALTHY) | BIT(INCIDENT_SUSPECT) | BIT(INCIDENT_REPORTED)) },
 };
 

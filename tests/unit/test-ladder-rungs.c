@@ -7,7 +7,8 @@
 
 static const struct plan wide = {
         .cures = { STEP_LUN_RESET, STEP_TARGET_RESET }, .n_cures = 2, .fail = STEP_OFFLINE,
-        .back = STEP_RUNNING, .answer = 10 * S, .fail_answer = 10 * S, .fence_wait = 60 * S,
+        .back = STEP_RUNNING, .answer = 10 * S, .fail_answer = 10 * S, .umount_time = 30 * S,
+        .mount_time = 60 * S, .fence_wait = 60 * S,
         .on_failed = ON_FAILED_REMOUNT,
 };
 

@@ -289,6 +289,8 @@ static void test_rungs(_unused_ void **state) {
 static void test_filesystems(void **state) {
         struct policy policy = all_rungs();
 
+        policy.umount = 7;
+        policy.mount = 8;
         for (int recovered = ON_RECOVERED_NOTHING; recovered <= ON_RECOVERED_REMOUNT; recovered++)
                 for (int failed = ON_FAILED_NOTHING; failed <= ON_FAILED_REMOUNT; failed++) {
                         struct plan plan;
@@ -299,6 +301,8 @@ static void test_filesystems(void **state) {
                         plan = make("virtio_scsi", DISK_SCSI, &policy, NULL);
                         assert_int_equal(plan.on_recovered, recovered);
                         assert_int_equal(plan.on_failed, failed);
+                        assert_int_equal(plan.umount_time, policy.umount);
+                        assert_int_equal(plan.mount_time, policy.mount);
                         policy.act = 0;
                         plan = make("virtio_scsi", DISK_SCSI, &policy, NULL);
                         assert_int_equal(plan.on_recovered, MIN(recovered, ON_RECOVERED_CHECK));

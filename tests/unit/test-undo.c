@@ -6,7 +6,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 
 #include "agent/act/undo.h"
@@ -224,17 +226,43 @@ static void test_broken_table(void **state) {
         }
 }
 
+/* Who has the table holds up who wants it. */
+static void test_one_after_the_other(void **state) {
+        struct world *w = *state;
+        int fd = open(temp_path(&w->dir, "table"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+        int status;
+        pid_t pid;
+
+        assert_true(fd >= 0);
+        assert_int_equal(flock(fd, LOCK_EX), 0);
+        pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+                (void) close(fd); /* or it has the lock, too */
+                _exit(change(w, "nvme0", "0") == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        }
+        (void) usleep(300 * 1000);
+        assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+        (void) close(fd);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
+}
+
 /* Many at once, each in a process of its own: at the end all is as it was. */
 static void test_many_at_once(void **state) {
         struct world *w = *state;
         char text[32];
-        int status;
+        int status, start[2];
 
+        assert_int_equal(pipe(start), 0);
         for (int i = 0; i < 8; i++) {
                 pid_t pid = fork();
 
                 if (pid != 0)
                         continue;
+                (void) close(start[1]);
+                if (read(start[0], text, 1) != 0) /* until all are there */
+                        _exit(EXIT_FAILURE);
                 for (int k = 0; k < 50; k++) {
                         struct undo undo;
                         char holder[16];
@@ -249,6 +277,8 @@ static void test_many_at_once(void **state) {
                 }
                 _exit(EXIT_SUCCESS);
         }
+        (void) close(start[0]);
+        (void) close(start[1]);
         for (int i = 0; i < 8; i++) {
                 assert_true(wait(&status) > 0);
                 assert_true(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS);
@@ -269,6 +299,7 @@ int main(void) {
                 undo_test(test_refused),
                 undo_test(test_all),
                 undo_test(test_broken_table),
+                undo_test(test_one_after_the_other),
                 undo_test(test_many_at_once),
         };
 

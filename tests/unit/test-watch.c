@@ -26,7 +26,8 @@ static const struct policy policy = {
 
 static const struct plan plan = {
         .cures = { STEP_LUN_RESET }, .n_cures = 1, .fail = STEP_OFFLINE, .back = STEP_RUNNING,
-        .answer = 10 * S, .fail_answer = 10 * S, .fence_wait = USEC_INFINITY,
+        .answer = 10 * S, .fail_answer = 10 * S, .umount_time = 30 * S,
+        .mount_time = 60 * S, .fence_wait = USEC_INFINITY,
         .on_failed = ON_FAILED_REMOUNT,
 };
 

@@ -181,7 +181,7 @@ class Run:
         self.notes = []
         self.clean = False  # the guest is as it was before
         self.checked = False  # by hand, as the agent said that it has to be
-        self.outcome = self.fsck = ''
+        self.outcome = self.fsck = self.by_hand = ''
         self.rest = 45 if plant == 'endless' else REST
 
     def do(self):
@@ -330,7 +330,7 @@ class Run:
         """What has no journal is left to people, who check it before they mount it."""
         self.checked = True
         assert not self.stack.is_mounted(), 'it is mounted, and has not been checked'
-        self.stack.check(True)
+        self.by_hand = self.stack.check(True)
         self.stack.mount()
 
     def _is_at_rest(self):
@@ -475,7 +475,7 @@ class Run:
                      '--- HBA:', *map(str, self.machine.hba.events()[self.first_event:][-40:]),
                      '--- in D:', str(self.guest.tasks_in_d()),
                      '--- status:', self.guest.get(self.guest.bg('unhang status')).output,
-                     '--- fsck:', *self.fsck.splitlines()[-30:],
+                     '--- fsck:', *self.by_hand.splitlines()[-60:], *self.fsck.splitlines()[-30:],
                      '--- kernel:', *self.guest.dmesg()[-30:],
                      '--- console:', *self.guest.console().splitlines()[-5:]]
         except Exception as error:  # a guest that does not answer any more

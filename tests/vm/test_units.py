@@ -135,10 +135,8 @@ def count_lost(site):
         for line in output.splitlines():
             _, thread, last, _ = line.split()
             found[int(thread)] = int(last)
-    lost = sum(max(0, last - found.get(thread, 0)) for thread, last in acknowledged.items())
-    step(f'{starts} writers: {sum(acknowledged.values())} acknowledged, '
-         f'{sum(found.values())} verified, {lost} lost')
-    assert sum(acknowledged.values()) > 0 and lost == 0
+    verdict = scenario.compare(acknowledged, found)
+    assert verdict.acknowledged > 0 and verdict.lost == 0, verdict
 
 
 def is_mounted(site):
