@@ -15,7 +15,7 @@ import hba
 import scenario
 import stacks
 from draw import FAILED, RECOVERED, STUCK
-from scenario import Agent, wait_until
+from scenario import CLOCKS, Agent, wait_until
 
 LIMIT, SETTLE = 5, 3
 # Hangs are drawn, not earned: no budget, and no owner, is to keep the agent from any of them.
@@ -327,9 +327,17 @@ class Run:
         self.machine.rested_at = time.monotonic()
 
     def _check_by_hand(self):
-        """What has no journal is left to people, who check it before they mount it."""
+        """What has no journal is left to people, who check it before they mount it.
+
+        The records are counted before that: "e2fsck -y" may discard the end of a file that was
+        synced ("end of extent exceeds allowed value"), where what is run at boot, and by unhangd
+        under systemd, "e2fsck -a", stops.
+        """
         self.checked = True
         assert not self.stack.is_mounted(), 'it is mounted, and has not been checked'
+        self.stack.mount('ro')
+        self._count(self.writers, [MOUNTPOINT])
+        self.stack.unmount()
         self.by_hand = self.stack.check(True)
         self.stack.mount()
 
@@ -373,7 +381,7 @@ class Run:
         took = [event.time - self.lost_at for event in resets]
         if took:
             self.notes.append(f'reset after {took[0]:.1f} s')
-            assert took[0] >= LIMIT, f'reset before the limit: after {took[0]:.1f} s'
+            assert took[0] >= LIMIT - CLOCKS, f'reset before the limit: after {took[0]:.1f} s'
             assert took[0] <= LIMIT + LATE, f'reset too late: after {took[0]:.1f} s'
         elif self.draw.answer != 'released':
             raise AssertionError('there was no reset')
@@ -420,7 +428,8 @@ class Run:
         sibling, apart = '/mnt/sibling', '/mnt/apart'
         for name, folder in ((self.machine.sibling, sibling), (self.machine.apart, apart)):
             self.guest.sh(f'umount {folder} && mount -t ext4 /dev/{name} {folder}')
-        self._count(self.writers, [MOUNTPOINT])
+        if not self.checked:
+            self._count(self.writers, [MOUNTPOINT])
         self._count(self.later, [MOUNTPOINT])
         self._count(self.healthy, [sibling, apart])
         self.guest.sh(f'rm -f {sibling}/records.* {apart}/records.*')

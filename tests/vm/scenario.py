@@ -37,6 +37,9 @@ StallSec=5s
 SettleSec=5s
 '''
 
+# By so many seconds a guest's clock may be ahead of the host's over the length of a limit.
+CLOCKS = 0.1
+
 ACKS = '/dev/virtio-ports/acks'
 RECORDER_PID = '/run/recorder.pid'
 

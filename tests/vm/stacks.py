@@ -85,9 +85,9 @@ class Stack:
         self._sh(MAKE[self._filesystem].format(self._device))
         self.mount()
 
-    def mount(self):
+    def mount(self, options='rw'):
         kind = self._filesystem.split()[0]
-        self._sh(f'mkdir -p {self._mountpoint} && mount -t {kind} {self._device} '
+        self._sh(f'mkdir -p {self._mountpoint} && mount -t {kind} -o {options} {self._device} '
                  f'{self._mountpoint}')
 
     def unmount(self):
