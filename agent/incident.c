@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -134,6 +135,36 @@ static bool is_told(struct disk *disk, enum incident_state before) {
         return state == INCIDENT_BUSY && disk->mount_error == told;
 }
 
+/* What ext4 has noted before the disk fell ill is not of this incident. */
+static void note_errors(struct disk *disk) {
+        for (size_t i = 0; i < disk->mounts.n; i++) {
+                struct mount_entry *entry = disk->mounts.entries + i;
+
+                if (mount_errors("/sys", entry, &entry->errors) < 0)
+                        entry->errors = UINT64_MAX;
+        }
+}
+
+/* A filesystem may take writes and be damaged all the same. */
+static void tell_errors(struct disk *disk) {
+        char text[PATH_MAX + 128];
+        uint64_t errors;
+
+        for (size_t i = 0; i < disk->mounts.n; i++) {
+                const struct mount_entry *entry = disk->mounts.entries + i;
+
+                if (entry->errors == UINT64_MAX || mount_entry_is_part(entry) ||
+                    mount_errors("/sys", entry, &errors) < 0 || errors <= entry->errors)
+                        continue;
+                (void) snprintf(text, sizeof(text),
+                                "%s: ext4 has noted %" PRIu64 " error%s since the disk fell ill; "
+                                "have it checked with fsck when it can be unmounted",
+                                entry->target, errors - entry->errors,
+                                errors - entry->errors == 1 ? "" : "s");
+                incident_report(disk, EVENT_PROGRESS, text);
+        }
+}
+
 static void changed(struct disk *disk, enum incident_state before, usec_t now) {
         const struct ladder *ladder = &disk->watch.ladder;
 
@@ -151,6 +182,10 @@ static void changed(struct disk *disk, enum incident_state before, usec_t now) {
                 if (!is_told(disk, before))
                         report_change(disk, event_of(ladder->past.state, before));
         }
+        if (before == INCIDENT_HEALTHY)
+                note_errors(disk);
+        if (ladder->past.state == INCIDENT_RECOVERED && before != INCIDENT_RECOVERED)
+                tell_errors(disk);
         note_state(disk);
         answer_call(disk);
         if (ladder->past.state == INCIDENT_HEALTHY) {

@@ -134,7 +134,7 @@ static int parse_mount(char *line, struct mount_entry *entry) {
         int r, used = 0;
         char *rest;
 
-        *entry = (struct mount_entry) {};
+        *entry = (struct mount_entry) { .errors = UINT64_MAX };
         if (sscanf(line, "mount %d %u:%u %lu %n", &entry->id, &major_nr, &minor_nr,
                    &entry->flags, &used) != 4 ||
             used == 0)

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -18,6 +19,8 @@ struct mount_entry {
         char fstype[32];
         unsigned long flags;        /* MS_*: what is a flag of mount(2) */
         char data[1024];            /* the rest: options of the filesystem itself */
+        uint64_t errors;            /* that it had noted when its disk fell ill; UINT64_MAX: none
+                                     * are known of */
 };
 
 /* Whether it shows a part of the filesystem only, by a bind mount: of btrfs what is not the root of

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <fcntl.h>
 #include <libmount.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/sysmacros.h>
@@ -110,6 +112,7 @@ static int fill_entry(struct libmnt_fs *fs, struct mount_entry *entry) {
         *entry = (struct mount_entry) {
                 .id = mnt_fs_get_id(fs),
                 .devnum = mnt_fs_get_devno(fs),
+                .errors = UINT64_MAX,
         };
         if ((r = copy(entry->source, sizeof(entry->source), mnt_fs_get_srcpath(fs))) < 0 ||
             (r = copy(entry->root, sizeof(entry->root), mnt_fs_get_root(fs))) < 0 ||
@@ -159,4 +162,26 @@ int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struc
         }
         *ret = mounts;
         return 0;
+}
+
+int mount_errors(const char *sysfs, const struct mount_entry *entry, uint64_t *ret) {
+        _cleanup_close_ int fd = -EBADF;
+        char path[PATH_MAX], target[512], *name;
+        ssize_t n;
+
+        assert(sysfs && entry && ret);
+
+        if (strcmp(entry->fstype, "ext4") != 0)
+                return -EOPNOTSUPP;
+        (void) snprintf(path, sizeof(path), "%s/dev/block/%u:%u", sysfs, major(entry->devnum),
+                        minor(entry->devnum));
+        n = readlink(path, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        name = strrchr(target, '/');
+        (void) snprintf(path, sizeof(path), "%s/fs/ext4/%s/errors_count", sysfs,
+                        name ? name + 1 : target);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        return fd < 0 ? -errno : read_number(fd, ret);
 }

@@ -52,3 +52,8 @@ struct mount_entry *mounts_append(struct mounts *mounts);
 
 /* Frees the entries and empties the list. */
 void mounts_clear(struct mounts *mounts);
+
+/* Reads how many errors the filesystem has noted in its superblock (fs/ext4/sysfs.c: errors_count,
+ * ext4 only), which asks no disk. 0, or a negative errno: -EOPNOTSUPP for others; -ENOENT when it
+ * is not mounted. Does not allocate. */
+int mount_errors(const char *sysfs, const struct mount_entry *entry, uint64_t *ret) _must_check_;

@@ -265,6 +265,24 @@ static void test_btrfs(void **state) {
         mounts_clear(&mounts);
 }
 
+static void test_errors(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        struct mounts mounts = one_mount(&dir, "41 28 8:16 / /mnt/db rw - ext4 /dev/sdb rw\n");
+        struct mount_entry *entry = mounts.entries;
+        uint64_t errors;
+
+        assert_true(entry->errors == UINT64_MAX); /* not looked at */
+        assert_int_equal(mount_errors(temp_path(&dir, "."), entry, &errors), -ENOENT);
+        write_text(temp_path(&dir, "fs/ext4/sdb/errors_count"), "3\n");
+        assert_int_equal(mount_errors(temp_path(&dir, "."), entry, &errors), 0);
+        assert_int_equal(errors, 3);
+        entry->devnum = makedev(7, 7);
+        assert_int_equal(mount_errors(temp_path(&dir, "."), entry, &errors), -ENOENT);
+        (void) strcpy(entry->fstype, "xfs");
+        assert_int_equal(mount_errors(temp_path(&dir, "."), entry, &errors), -EOPNOTSUPP);
+        mounts_clear(&mounts);
+}
+
 static void test_tables(void **state) {
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
         const struct stack nothing = {};
@@ -298,6 +316,7 @@ int main(void) {
                 cmocka_unit_test(test_over_long_elsewhere),
                 cmocka_unit_test(test_volumes),
                 cmocka_unit_test(test_btrfs),
+                cmocka_unit_test(test_errors),
                 cmocka_unit_test(test_tables),
         };
 

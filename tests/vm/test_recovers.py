@@ -30,6 +30,9 @@ def case():
         wait_until(lambda: site.pending() == IN_FLIGHT, 30, f'{IN_FLIGHT} requests are lost')
         before = site.acknowledged()
 
+        agent.wait_for_line(f'{site.sick.name} .*in flight, none completed', 20)
+        site.guest.bg(f'echo planted > /sys/fs/ext4/{site.sick.name}/trigger_fs_error')
+
         step('the limit passes')
         wait_until(lambda: site.hba.events('reset'), LATEST + 10, 'a LUN reset arrives')
         reset = site.hba.events('reset')[0]
@@ -41,6 +44,8 @@ def case():
         step(f'{line} ({took:.1f} s after the hang)')
         assert int(re.search(r'stalled: (\d+) requests', line).group(1)) >= IN_FLIGHT, line
         step(agent.wait_for_line(f'{site.sick.name} .*recovered: ', 20))
+
+        step(agent.wait_for_line('/mnt/sick: ext4 has noted 1 error since', 5))
 
         step('all of them come back')
         wait_until(lambda: all(site.acknowledged()[thread] > last
