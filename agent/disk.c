@@ -9,6 +9,7 @@
 #include "agent/choose.h"
 #include "agent/decide/names.h"
 #include "agent/incident.h"
+#include "agent/observe/device.h"
 #include "agent/observe/namespaces.h"
 #include "agent/preparer.h"
 #include "agent/recording.h"
@@ -252,12 +253,6 @@ static void guard(struct disk *disk) {
         incident_report(disk, EVENT_GUARDED, text);
 }
 
-static bool same(const struct disk_id *a, const struct disk_id *b) {
-        return a->devnum == b->devnum && a->diskseq == b->diskseq &&
-               strcmp(a->serial, b->serial) == 0 && strcmp(a->domain, b->domain) == 0 &&
-               strcmp(a->address, b->address) == 0;
-}
-
 /* An NVMe path has no number, and goes by that of its head. */
 static struct disk *find(struct agent *agent, const struct disk_id *id) {
         for (struct disk *d = agent->disks; d; d = d->next)
@@ -314,6 +309,18 @@ static void take_properties(struct disk *disk, const struct properties *properti
         let_go(disk, "no longer guarded: its udev property " CONF_IGNORE_PROPERTY " says so");
 }
 
+/* What udev could not read from a sick disk is no change of it. */
+static void seen_again(struct disk *disk, const struct disk_found *found) {
+        bool healthy = disk->watch.ladder.past.state == INCIDENT_HEALTHY;
+
+        disk->missed = false;
+        if (!healthy && disk->id.serial[0] && !found->id.serial[0])
+                return;
+        if (healthy && !disk->id.serial[0])
+                memcpy(disk->id.serial, found->id.serial, sizeof(disk->id.serial));
+        take_properties(disk, &found->properties);
+}
+
 /* The disk that was gone and has come back, maybe by another name. */
 static struct disk *find_gone(struct agent *agent, const struct disk_id *id) {
         for (struct disk *d = agent->disks; d; d = d->next)
@@ -343,9 +350,8 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
         struct disk *disk = find(agent, &found->id), *gone = find_gone(agent, &found->id);
         int r;
 
-        if (disk && !disk->gone && same(&disk->id, &found->id)) {
-                disk->missed = false;
-                take_properties(disk, &found->properties);
+        if (disk && !disk->gone && device_is_same(&disk->id, &found->id)) {
+                seen_again(disk, found);
                 return;
         }
         if (gone) {

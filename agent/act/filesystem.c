@@ -13,6 +13,7 @@
 
 #include "agent/act/filesystem.h"
 #include "agent/base/file-util.h"
+#include "agent/base/log.h"
 #include "agent/base/macro.h"
 
 /* The same number for ext4, XFS and F2FS (fs/ext4/ext4.h, fs/xfs/libxfs/xfs_fs.h, f2fs.h). */
@@ -157,8 +158,17 @@ static int is_held(const struct mount_entry *entry) {
         return errno == EBUSY ? 1 : -errno;
 }
 
-static void send_signal(pid_t pid, _unused_ const char *unit, void *userdata) {
-        (void) kill(pid, *(const int *) userdata);
+struct killing {
+        const struct mount_entry *entry;
+        int signal;
+};
+
+static void send_signal(pid_t pid, const char *unit, void *userdata) {
+        const struct killing *killing = userdata;
+
+        log_warning("%s: signal %d to process %d (%s), which holds it", killing->entry->target,
+                    killing->signal, (int) pid, unit);
+        (void) kill(pid, killing->signal);
 }
 
 static int kill_holders(const struct mount_entry *entry, find_holders_t find_holders) {
@@ -166,7 +176,8 @@ static int kill_holders(const struct mount_entry *entry, find_holders_t find_hol
         int r = is_held(entry);
 
         for (size_t i = 0; i < ELEMENTSOF(signals) && r > 0; i++) {
-                r = find_holders(entry->devnum, send_signal, (void *) (signals + i));
+                r = find_holders(entry->devnum, send_signal,
+                                 &(struct killing) { entry, signals[i] });
                 if (r < 0)
                         return r;
                 for (unsigned round = 0; round < KILL_ROUNDS && (r = is_held(entry)) > 0; round++)

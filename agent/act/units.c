@@ -8,6 +8,7 @@
 
 #include "agent/act/manager.h"
 #include "agent/act/units.h"
+#include "agent/base/log.h"
 
 /* How long a call waits for what it has begun, and how often it looks. */
 #define PATIENCE_ROUNDS 50
@@ -144,6 +145,8 @@ static int take_running(const char *unit, void *userdata) {
         if (search->direct && !needs_mount(unit))
                 return 0;
         r = is_running(search->manager, unit);
+        if (r > 0)
+                r = manager_can_restart(search->manager, unit);
         return r <= 0 ? r : put(search->stopped, unit);
 }
 
@@ -185,12 +188,17 @@ static int still_running(struct manager *manager, const struct names *names) {
         return 0;
 }
 
-static int stop_all(struct manager *manager, const struct names *names) {
+static int stop_all(struct manager *manager, const struct names *names, const char *target) {
         int r = 0;
 
-        /* Those that follow others come last in the list; systemd knows the order anyway. */
-        for (size_t i = 0; i < names->n && (r >= 0 || r == -EBADRQC); i++)
+        /* In whatever order: systemd knows the right one. */
+        for (size_t i = 0; i < names->n && (r >= 0 || r == -EBADRQC); i++) {
+                r = is_running(manager, names->names[i]);
+                if (r <= 0)
+                        continue;
+                log_notice("%s: stopping %s, which needs or holds it", target, names->names[i]);
                 r = manager_queue(manager, "StopUnit", names->names[i]);
+        }
         for (unsigned i = 0; i < PATIENCE_ROUNDS && (r >= 0 || r == -EBADRQC); i++) {
                 r = still_running(manager, names);
                 if (r <= 0)
@@ -222,7 +230,7 @@ int units_stop(const struct mount_entry *entry, find_holders_t find_holders) {
         if (r < 0 || stopped.n == 0)
                 return r;
         r = write_notes(entry, &stopped);
-        return r < 0 ? r : stop_all(manager, &stopped);
+        return r < 0 ? r : stop_all(manager, &stopped, entry->target);
 }
 
 /* ---- what is started ---- */
@@ -249,8 +257,10 @@ int units_start(const struct mount_entry *entry) {
         r = open_manager(&manager);
         if (r < 0 || !manager)
                 return r < 0 ? r : -ENOTCONN;
-        for (size_t i = 0; i < stopped.n && (r >= 0 || r == -EBADRQC); i++)
+        for (size_t i = 0; i < stopped.n && (r >= 0 || r == -EBADRQC); i++) {
+                log_notice("%s: starting %s again", entry->target, stopped.names[i]);
                 r = manager_queue(manager, "StartUnit", stopped.names[i]);
+        }
         if (r < 0 && r != -EBADRQC)
                 return r;
         stopped.n = 0;

@@ -24,9 +24,9 @@ typedef int (*find_holders_t)(dev_t super,
 
 /* Stops the active services, sockets, paths and timers that systemd would stop with the mount unit
  * of ENTRY (RequiresMountsFor=), and what it stops with those; with FIND_HOLDERS, which may be
- * NULL, also the services of the processes that it finds: but scopes, user managers and transient
- * services, which could not be started again, and unhangd. 0 when none of them runs any more;
- * -EINPROGRESS when some still do after five seconds: ask again; or a negative errno of the
+ * NULL, also the services of the processes that it finds, but for user managers and unhangd. Not
+ * what could not be started again: transient units, which scopes are. 0 when none of them runs any
+ * more; -EINPROGRESS when some still do after five seconds: ask again; or a negative errno of the
  * connection, of UNITS_DIR, or of FIND_HOLDERS. */
 int units_stop(const struct mount_entry *entry, find_holders_t find_holders) _must_check_;
 

@@ -444,3 +444,17 @@ int device_paths(const char *sysfs, const char *block_dir,
         (void) closedir(dir);
         return n;
 }
+
+/* What is not known is no difference. */
+static bool differ(const char *a, const char *b) {
+        return *a && *b && strcmp(a, b) != 0;
+}
+
+bool device_is_same(const struct disk_id *a, const struct disk_id *b) {
+        assert(a && b);
+
+        if (a->devnum != b->devnum || a->diskseq != b->diskseq || strcmp(a->name, b->name) != 0 ||
+            strcmp(a->domain, b->domain) != 0 || strcmp(a->address, b->address) != 0)
+                return false;
+        return a->diskseq != 0 || (!differ(a->serial, b->serial) && !differ(a->wwid, b->wwid));
+}

@@ -25,3 +25,8 @@ int device_read(const char *sysfs, const char *block_dir, struct disk_id *ret_id
  * how many there are, 0 for anything but a head, or a negative errno. */
 int device_paths(const char *sysfs, const char *block_dir,
                  void (*found)(const char *path_dir, void *userdata), void *userdata);
+
+/* Whether both are the same disk in the same place: by diskseq where the kernel has it, else by
+ * what the disk says of itself. That a serial is missing says nothing, for udev asks the disk for
+ * it anew at each event, and one that is sick does not tell. */
+bool device_is_same(const struct disk_id *a, const struct disk_id *b);

@@ -527,6 +527,10 @@ mutant("hang-unseen-in-revival", EVENT,
        "             ladder->past.state == INCIDENT_HELD))\n"
        "                return event;\n", "",
        "a disk that hangs again is left alone for as long as a filesystem is held")
+mutant("no-time-to-unmount", PLAN, "if (step == STEP_FS_CLEAR || step == STEP_FS_UMOUNT)", "if (false)",
+       "an unmount that hangs is never told")
+mutant("no-time-to-mount", PLAN, "if (step == STEP_FS_MOUNT)", "if (false)",
+       "a mount that hangs is never told")
 mutant("remounted-though-only-watched", PLAN, "return policy->act || policy->on", "return true || policy->on",
        "what somebody reset by hand, on a disk that is to be left alone, is unmounted, too")
 mutant("unmounted-forgotten-by-a-cure", BEND,

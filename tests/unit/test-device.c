@@ -332,6 +332,31 @@ static void test_bio(void **state) {
         assert_id(&id, DISK_BIO, "bcache", "bcache0", "", makedev(252, 0));
 }
 
+static void test_same(void **state) {
+        const struct disk_id a = { .name = "sda", .devnum = makedev(8, 0), .diskseq = 7,
+                                   .serial = "one", .wwid = "t10.one", .address = "0:0:0:0",
+                                   .domain = "host0" };
+        struct disk_id b = a, old = a, other;
+
+        b.serial[0] = '\0'; /* as udev finds it when the disk does not answer */
+        assert_true(device_is_same(&a, &b) && device_is_same(&b, &a));
+        b.diskseq = 8;
+        assert_false(device_is_same(&a, &b));
+
+        old.diskseq = 0; /* before 5.15 */
+        other = old;
+        other.serial[0] = '\0';
+        assert_true(device_is_same(&old, &other));
+        (void) strcpy(other.serial, "two");
+        assert_false(device_is_same(&old, &other));
+        other = old;
+        (void) strcpy(other.wwid, "t10.two");
+        assert_false(device_is_same(&old, &other));
+        other = a;
+        (void) strcpy(other.address, "0:0:1:0");
+        assert_false(device_is_same(&a, &other));
+}
+
 static void test_unfit(void **state) {
         static const char *const names[] = { "loop0", "ram15", "zram0", "sr0", "fd0", "pmem1" };
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
@@ -389,6 +414,7 @@ int main(void) {
                 cmocka_unit_test(test_paths),
                 cmocka_unit_test(test_queue),
                 cmocka_unit_test(test_bio),
+                cmocka_unit_test(test_same),
                 cmocka_unit_test(test_unfit),
                 cmocka_unit_test(test_errors),
         };

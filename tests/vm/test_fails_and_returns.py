@@ -45,6 +45,15 @@ def case():
         step('\n' + status)
         assert ' failed ' in status, status
 
+        step('udev looks at it again, and cannot read its serial: it is the same disk all the same')
+        guest.sh(f'udevadm trigger --action=change --settle /sys/block/{site.sick.name}', 60)
+        serial = guest.sh(f'udevadm info -q property /sys/block/{site.sick.name} | '
+                          'grep ^ID_SERIAL= || true')
+        assert not serial, f'udev could read it: {serial}'
+        rows = [line for line in guest.get(guest.bg('unhang status')).output.splitlines()
+                if line.split()[:1] == [site.sick.name]]
+        assert len(rows) == 1 and ' failed ' in rows[0] and '1UNHANG_' in rows[0], rows
+
         step('it is asked for again and again, in vain')
         agent.wait_for_line('asking the disk', 60)
         agent.wait_for_line('does not answer yet', 60)

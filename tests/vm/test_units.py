@@ -176,6 +176,10 @@ def stops_units(site, agent, services):
     fail(site, agent, seen)
     wait_until(lambda: not is_mounted(site), 120, 'it is unmounted')
     assert not services.active(), services.active()
+    assert any('/mnt/sick: stopping holder.service, which needs or holds it' in line for line in
+               agent.lines()[seen:])
+    step('unhangd is killed; the next one finds what is to be started')
+    site.guest.sh('systemctl kill -s KILL --kill-who=main unhangd')
     comes_back(site, agent, services, seen)
     order = services.order()[before:]
     print('\n'.join(order))
