@@ -54,11 +54,16 @@ def step(text):
 
 
 def emulation_failed(error):
-    """What the emulation has done by itself, as far as that can be told; None if nothing."""
-    if isinstance(error, guest.Frozen):
-        return 'the guest as a whole is frozen'
-    if QEMU_ABORT in str(error):
-        return f'QEMU itself has aborted ({QEMU_ABORT})'
+    """What the emulation has done by itself, as far as that can be told; None if nothing.
+
+    What has failed first may be followed by what failed while the end was being told.
+    """
+    while error:
+        if isinstance(error, guest.Frozen):
+            return 'the guest as a whole is frozen'
+        if QEMU_ABORT in str(error):
+            return f'QEMU itself has aborted ({QEMU_ABORT})'
+        error = error.__context__
     return None
 
 
