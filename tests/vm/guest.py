@@ -333,8 +333,15 @@ class Guest:
         self._last_job += 1
         job = str(self._last_job)
         text = base64.b64encode(command.encode()).decode()
-        self._ctl.send(f'{job} {text}\n')
+        try:
+            self._ctl.send(f'{job} {text}\n')
+        except OSError:
+            raise self._gone() from None
         return job
+
+    def _gone(self):
+        return GuestGone(f'QEMU has ended: {self._read("qemu.log")}; the end of the console: '
+                         f'{self.console()[-2000:]}')
 
     def done(self, job):
         return job in self._results
@@ -354,8 +361,7 @@ class Guest:
         with self._changed:
             while job not in self._results:
                 if not self.running():
-                    raise GuestGone(f'QEMU has ended: {self._read("qemu.log")}; the end of the '
-                                    f'console: {self.console()[-2000:]}')
+                    raise self._gone()
                 if time.monotonic() > deadline:
                     return False
                 self._changed.wait(0.5)
