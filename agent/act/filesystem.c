@@ -263,24 +263,17 @@ static bool is_mounted_there(const char *line, const struct mount_entry *entry) 
 
 /* The kernel's name of the device; 0 when there is none, and so nobody can tell. */
 static int device_name(const struct mount_entry *entry, char *name, size_t size) {
-        char link[64], target[512], *slash;
         dev_t device = entry->devnum;
         struct stat st;
-        ssize_t n;
+        int r;
 
         if (major(device) == 0) {
                 if (stat(entry->source, &st) < 0 || !S_ISBLK(st.st_mode))
                         return 0;
                 device = st.st_rdev;
         }
-        (void) snprintf(link, sizeof(link), "/sys/dev/block/%u:%u", major(device), minor(device));
-        n = readlink(link, target, sizeof(target) - 1);
-        if (n < 0)
-                return errno == ENOENT ? 0 : -errno;
-        target[n] = '\0';
-        slash = strrchr(target, '/');
-        (void) snprintf(name, size, "%.100s", slash ? slash + 1 : target);
-        return 1;
+        r = block_device_name("/sys", device, name, size);
+        return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
 /* ext4, XFS and F2FS show each superblock in /sys/fs/TYPE/DEVICE as long as it lives, btrfs in

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 
 #include "agent/base/file-util.h"
@@ -100,4 +102,24 @@ void unescape_octal(char *text) {
                 } else
                         *to++ = *p++;
         *to = '\0';
+}
+
+int block_device_name(const char *sysfs, dev_t device, char *name, size_t size) {
+        char link[PATH_MAX], target[PATH_MAX];
+        const char *slash;
+        ssize_t n;
+
+        assert(sysfs && name);
+
+        if ((size_t) snprintf(link, sizeof(link), "%s/dev/block/%u:%u", sysfs, major(device),
+                              minor(device)) >= sizeof(link))
+                return -ENAMETOOLONG;
+        n = readlink(link, target, sizeof(target) - 1);
+        if (n < 0)
+                return -errno;
+        target[n] = '\0';
+        slash = strrchr(target, '/');
+        return (size_t) snprintf(name, size, "%s", slash ? slash + 1 : target) < size
+                       ? 0
+                       : -ENAMETOOLONG;
 }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/base/macro.h"
 
@@ -32,3 +33,7 @@ int escape_octal(char *buf, size_t size, const char *text);
 
 /* Undoes it, in place. */
 void unescape_octal(char *text);
+
+/* Writes into NAME (of SIZE) the kernel's name of the block device with this number, "sda1"; SYSFS
+ * is where sysfs is mounted. 0, or a negative errno: -ENOENT when there is none, -ENAMETOOLONG. */
+int block_device_name(const char *sysfs, dev_t device, char *name, size_t size) _must_check_;

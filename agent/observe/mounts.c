@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/sysmacros.h>
 
 #include "agent/base/file-util.h"
 #include "agent/observe/mounts.h"
@@ -166,22 +165,17 @@ int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struc
 
 int mount_errors(const char *sysfs, const struct mount_entry *entry, uint64_t *ret) {
         _cleanup_close_ int fd = -EBADF;
-        char path[PATH_MAX], target[512], *name;
-        ssize_t n;
+        char path[PATH_MAX], name[64];
+        int r;
 
         assert(sysfs && entry && ret);
 
         if (strcmp(entry->fstype, "ext4") != 0)
                 return -EOPNOTSUPP;
-        (void) snprintf(path, sizeof(path), "%s/dev/block/%u:%u", sysfs, major(entry->devnum),
-                        minor(entry->devnum));
-        n = readlink(path, target, sizeof(target) - 1);
-        if (n < 0)
-                return -errno;
-        target[n] = '\0';
-        name = strrchr(target, '/');
-        (void) snprintf(path, sizeof(path), "%s/fs/ext4/%s/errors_count", sysfs,
-                        name ? name + 1 : target);
+        r = block_device_name(sysfs, entry->devnum, name, sizeof(name));
+        if (r < 0)
+                return r;
+        (void) snprintf(path, sizeof(path), "%s/fs/ext4/%s/errors_count", sysfs, name);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         return fd < 0 ? -errno : read_number(fd, ret);
 }

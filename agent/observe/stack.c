@@ -3,8 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
+#include "agent/base/file-util.h"
 #include "agent/observe/stack-build.h"
 #include "agent/observe/volume.h"
 
@@ -203,32 +203,13 @@ static void judge(struct stack_build *build) {
                 build->stack.complete = false;
 }
 
-static int find_name(struct stack_build *build) {
-        char path[VOLUME_PATH_MAX], target[VOLUME_PATH_MAX];
-        const char *name;
-        ssize_t n;
-
-        if ((size_t) snprintf(path, sizeof(path), "%s/dev/block/%u:%u", build->world->sysfs,
-                              major(build->disk), minor(build->disk)) >= sizeof(path))
-                return -ENAMETOOLONG;
-        n = readlink(path, target, sizeof(target) - 1);
-        if (n < 0)
-                return -errno;
-        target[n] = '\0';
-        name = strrchr(target, '/');
-        return (size_t) snprintf(build->name, sizeof(build->name), "%s", name ? name + 1 : target) <
-                               sizeof(build->name)
-                       ? 0
-                       : -ENAMETOOLONG;
-}
-
 int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) {
         struct stack_build build = { .world = world, .disk = disk, .stack.complete = true };
         int r;
 
         assert(world && world->sysfs && world->swaps && world->views && ret);
 
-        if (find_name(&build) < 0)
+        if (block_device_name(world->sysfs, disk, build.name, sizeof(build.name)) < 0)
                 build.stack.complete = false;
         else {
                 r = stack_add_above(&build, -1, build.name, disk);

@@ -191,23 +191,12 @@ static bool find_dm(const char *sysfs, const char *dm_name, char *name, size_t s
 }
 
 bool volume_of_open_node(const char *sysfs, const char *path, char *name, size_t size) {
-        char link[VOLUME_PATH_MAX], target[PATH_MAX];
         struct stat st;
-        ssize_t n;
 
         assert(sysfs && path && name);
 
-        if (stat(path, &st) < 0 || !S_ISBLK(st.st_mode))
-                return false;
-        if ((size_t) snprintf(link, sizeof(link), "%s/dev/block/%u:%u", sysfs, major(st.st_rdev),
-                              minor(st.st_rdev)) >= sizeof(link))
-                return false;
-        n = readlink(link, target, sizeof(target) - 1);
-        if (n < 0)
-                return false;
-        target[n] = '\0';
-        return (size_t) snprintf(name, size, "%s", strrchr(target, '/') ? strrchr(target, '/') + 1
-                                                                       : target) < size;
+        return stat(path, &st) == 0 && S_ISBLK(st.st_mode) &&
+               block_device_name(sysfs, st.st_rdev, name, size) == 0;
 }
 
 bool volume_of_node(const char *sysfs, const char *path, char *name, size_t size) {

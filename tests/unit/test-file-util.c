@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/sysmacros.h>
 
 #include "agent/base/file-util.h"
 #include "tests/unit/random.h"
@@ -220,6 +221,21 @@ static void test_round_trip(void **state) {
         }
 }
 
+static void test_block_device_name(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
+        char name[5];
+
+        assert_int_equal(block_device_name(temp_path(&dir, "."), makedev(8, 1), name, sizeof(name)),
+                         -ENOENT);
+        make_symlink("../../devices/x/block/sda/sda1", temp_path(&dir, "dev/block/8:1"));
+        make_symlink("../../devices/x/block/sdaa1", temp_path(&dir, "dev/block/65:161"));
+        assert_int_equal(block_device_name(temp_path(&dir, "."), makedev(8, 1), name, sizeof(name)),
+                         0);
+        assert_string_equal(name, "sda1");
+        assert_int_equal(block_device_name(temp_path(&dir, "."), makedev(65, 161), name,
+                                           sizeof(name)), -ENAMETOOLONG);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_read_attribute),
@@ -231,6 +247,7 @@ int main(void) {
                 cmocka_unit_test(test_escape),
                 cmocka_unit_test(test_unescape),
                 cmocka_unit_test(test_round_trip),
+                cmocka_unit_test(test_block_device_name),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
