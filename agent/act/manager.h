@@ -2,10 +2,10 @@
 #pragma once
 
 /* systemd, over the socket that serves its own tools (systemctl(1)), and so without dbus-daemon,
- * which may hang with a disk. For executors only: each call waits for up to MANAGER_TIMEOUT. Names
- * of properties and methods: org.freedesktop.systemd1(5). */
+ * which may hang with a disk. For executors only: each question waits for up to MANAGER_TIMEOUT,
+ * the first for as long as sd-bus takes to connect. Names of properties and methods:
+ * org.freedesktop.systemd1(5). */
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "agent/base/macro.h"

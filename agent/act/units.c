@@ -72,6 +72,13 @@ static int note_path(const struct mount_entry *entry, const char *kind,
         return r;
 }
 
+/* systemd makes none for a mount point that is too long for a name. */
+static bool has_unit(const struct mount_entry *entry) {
+        char path[PATH_MAX];
+
+        return note_path(entry, "stopped", path) >= 0;
+}
+
 static FILE *open_note(const char *path) {
         return mkdir(UNITS_DIR, 0700) < 0 && errno != EEXIST ? NULL : fopen(path, "we");
 }
@@ -216,6 +223,8 @@ int units_stop(const struct mount_entry *entry, find_holders_t find_holders) {
 
         assert(entry);
 
+        if (!has_unit(entry))
+                return 0;
         r = open_manager(&manager);
         if (r < 0 || !manager)
                 return r;
@@ -249,6 +258,8 @@ int units_start(const struct mount_entry *entry) {
 
         assert(entry);
 
+        if (!has_unit(entry))
+                return 0;
         r = forget_fsck(entry);
         if (r >= 0)
                 r = read_notes(entry, &stopped);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "agent/act/manager.h"
+#include "agent/act/units.h"
 #include "tests/unit/temp-dir.h"
 
 /* What can be told of systemd without one; the rest is for guests. */
@@ -61,11 +62,22 @@ static void test_no_systemd(void **state) {
         assert_null(manager_close(manager));
 }
 
+/* Which has no unit, and so nothing to be stopped, and is no reason to leave it mounted. */
+static void test_long_mount_point(void **state) {
+        struct mount_entry entry = {};
+
+        memset(entry.target, 'a', UNIT_NAME_MAX);
+        entry.target[0] = '/';
+        assert_int_equal(units_stop(&entry, NULL), 0);
+        assert_int_equal(units_start(&entry), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_names),
                 cmocka_unit_test(test_long_names),
                 cmocka_unit_test(test_no_systemd),
+                cmocka_unit_test(test_long_mount_point),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
