@@ -19,8 +19,7 @@ struct mount_entry {
         char fstype[32];
         unsigned long flags;        /* MS_*: what is a flag of mount(2) */
         char data[1024];            /* the rest: options of the filesystem itself */
-        uint64_t errors;            /* that it had noted when its disk fell ill; UINT64_MAX: none
-                                     * are known of */
+        uint64_t errors;            /* noted when its disk fell ill; UINT64_MAX: not known */
 };
 
 /* Whether it shows a part of the filesystem only, by a bind mount: of btrfs what is not the root of

@@ -2,8 +2,8 @@
 #pragma once
 
 /* A process forked in good time that carries out the steps which may never return, serially: one
- * request after the other over a socket pair. It opens no disk when a step comes, and it ends by
- * itself when the daemon's end is closed, as soon as the kernel lets it. */
+ * request after the other over a socket pair. What it resets a disk with is open before a step
+ * comes. It ends by itself when the daemon's end is closed, as soon as the kernel lets it. */
 
 #include <stdint.h>
 
