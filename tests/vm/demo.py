@@ -119,6 +119,7 @@ class Side:
     def __init__(self, name):
         self.name = name
         self.end = None
+        self.said = []
         self.ready = False
         self.process = subprocess.Popen([sys.executable, __file__, name], text=True, bufsize=1,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -149,6 +150,7 @@ def follow(sides, started, until):
                 line = one.process.stdout.readline()
                 if not line:
                     if not until(one):
+                        print(*one.said, sep='', end='')
                         show(started, one.name, 'has failed')
                         return False
                     selector.unregister(one.process.stdout)
@@ -161,7 +163,7 @@ def take(one, line, started):
     try:
         message = json.loads(line)
     except ValueError:
-        print(line, end='', flush=True)  # what a case says when it fails
+        one.said.append(line)  # of use only when it fails
         return
     if message['what'] == 'ready':
         one.ready = True

@@ -37,6 +37,17 @@ StallSec=5s
 SettleSec=5s
 '''
 
+# The same for a disk that hangs more often than it may be acted on in an hour.
+OFTEN = '''[Detect]
+WarnSec=2s
+StallSec={}s
+
+[Recover]
+SettleSec=3s
+MaxActs=16
+MaxActsWindowSec=1min
+'''
+
 # By so many seconds a guest's clock may be ahead of the host's over the length of a limit.
 CLOCKS = 0.1
 

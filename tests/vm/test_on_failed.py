@@ -7,25 +7,16 @@ A disk has one partition, with ext4 on it."""
 
 import scenario
 import stacks
-from scenario import Agent, Site, step, wait_until
+from scenario import OFTEN, Agent, Site, step, wait_until
 
 MEGABYTES = 64
 
 LIMIT = 5
-CONFIG = f'''[Detect]
-WarnSec=2s
-StallSec={LIMIT}s
-
-[Recover]
-SettleSec=3s
-MaxActs=16
-MaxActsWindowSec=1min
-
+CONFIG = OFTEN.format(LIMIT) + '''
 [Filesystem]
-OnFailed={{}}
+OnFailed={}
 '''
 
-# With a way out of the last one, which stays dead as long as it is mounted.
 CHOICES = ('nothing', 'shutdown', 'unmount', 'lazy-unmount', 'remount')
 
 

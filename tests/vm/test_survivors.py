@@ -11,20 +11,12 @@ What was synced before is there each time.
 import sys
 
 import scenario
-from scenario import Agent, Site, step, wait_until
+from scenario import OFTEN, Agent, Site, step, wait_until
 
 # The kernel sends nothing again that is older than six times the timeout.
 LIMIT, TIMEOUT = 8, 1
 
-CONFIG = f'''[Detect]
-WarnSec=2s
-StallSec={LIMIT}s
-
-[Recover]
-SettleSec=3s
-MaxActs=16
-MaxActsWindowSec=1min
-'''
+CONFIG = OFTEN.format(LIMIT)
 
 # No rule of udev tells libdevmapper here that a node is made: it has to make them itself.
 LVM = '''export DM_DISABLE_UDEV=1; modprobe dm-mod;

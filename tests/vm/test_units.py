@@ -11,20 +11,12 @@ without a journal, which systemd checks before it is mounted again.
 import re
 
 import scenario
-from scenario import ACKS, Agent, Site, step, wait_until
+from scenario import OFTEN, ACKS, Agent, Site, step, wait_until
 
 LIMIT = 6
-CONFIG = f'''[Detect]
-WarnSec=2s
-StallSec={LIMIT}s
-
-[Recover]
-SettleSec=3s
-MaxActs=16
-MaxActsWindowSec=1min
-
+CONFIG = OFTEN.format(LIMIT) + '''
 [Filesystem]
-Holders={{holders}}
+Holders={holders}
 '''
 
 UNITS = '/etc/systemd/system'
