@@ -162,6 +162,14 @@ def compare(acknowledged, found):
     return verdict
 
 
+def last_words(machine):
+    """What unhangd said last, as far as the guest of a case that has failed still tells."""
+    try:
+        return Agent(machine).lines()[-20:]
+    except Exception as error:
+        return [f'(not known: {error})']
+
+
 class Disk:
     """A disk of the site: its names in this boot of the guest, and where it is mounted."""
 
@@ -211,6 +219,8 @@ class Site:
     def __exit__(self, kind, value, trace):
         if kind:
             step(f'the last events of the HBA: {self.hba.events()[-20:]}')
+            for line in last_words(self.guest):
+                step(f'unhangd said: {line}')
         self._stack.close()
 
     def mount(self, disk):

@@ -98,7 +98,8 @@ def full_depth(site):
     fio(site, 90, '--rw=randrw --iodepth=256')
     site.guest.wait_for('! pidof fio', 150)
     step(f'{io(site) - before} commands')
-    site.guest.sh(f'/usr/sbin/mke2fs -q -F -t ext4 /dev/{site.sick.name}', 120)
+    site.guest.sh(f'/usr/sbin/mke2fs -q -F -t ext4 '
+                  f'-E lazy_itable_init=0,lazy_journal_init=0 /dev/{site.sick.name}', 120)
     site.mount(site.sick)
 
 
