@@ -20,10 +20,10 @@
 /* What the system cannot run without; a disk under one of these is never failed. */
 static const char *const system_mounts[] = { "/", "/usr", "/var", "/etc", "/run" };
 
-/* A volume on an NVMe disk does not come back with it: the controller that is failed is removed,
- * and the volume stays with what is gone. */
+/* An NVMe disk leaves when its controller is failed, and what stood on it stays with what is gone.
+ */
 static enum footing footing_of(const struct disk *disk) {
-        if (stack_is_unfollowed(&disk->stack, disk->id.kind != DISK_NVME))
+        if (stack_is_unfollowed(&disk->stack, disk->id.kind == DISK_NVME))
                 return FOOTING_SYSTEM;
         for (size_t i = 0; i < disk->mounts.n; i++)
                 for (size_t k = 0; k < ELEMENTSOF(system_mounts); k++)
@@ -199,7 +199,7 @@ static const char *node_name(const struct disk_id *id, const struct disk_nodes *
 }
 
 /* "nvme0n1p2" of nvme0n1 becomes "nvme1n1p2"; what is not a name of the disk or a partition of it,
- * such as a link by UUID, stays, for udev sees to that. */
+ * such as a link by UUID or a volume, stays, for that is the same when it is back. */
 static void rename_source(struct mount_entry *entry, const char *before, const char *after) {
         char source[sizeof(entry->source)], path[DISK_PATH_MAX];
         const char *name = base_name(entry->source);
@@ -207,7 +207,7 @@ static void rename_source(struct mount_entry *entry, const char *before, const c
         unsigned major_nr, minor_nr;
         char text[32];
 
-        if (strncmp(name, before, n) != 0 || strchr(name, '/'))
+        if (entry->n_volumes > 0 || strncmp(name, before, n) != 0)
                 return;
         if ((size_t) snprintf(source, sizeof(source), "/dev/%s%s", after, name + n) >=
             sizeof(source))

@@ -69,6 +69,26 @@ int state_file_set(struct state_file *file, const struct memory *memory) {
         return pwrite_all(file->fd, head, format_head(head, memory), 0);
 }
 
+static const char *const volume_kinds[] = {
+        [MOUNT_VOLUME_LVM] = "lvm",
+        [MOUNT_VOLUME_CRYPT] = "crypt",
+};
+
+static int write_volumes(FILE *f, const struct mount_entry *entry) {
+        char escaped[4 * MOUNT_VOLUME_NAME_MAX];
+
+        for (unsigned i = 0; i < entry->n_volumes; i++) {
+                const struct mount_volume *volume = entry->volumes + i;
+                int r = escape_octal(escaped, sizeof(escaped), volume->name);
+
+                if (r < 0)
+                        return r;
+                if (fprintf(f, " %s %s", volume_kinds[volume->kind], escaped) < 0)
+                        return -EIO;
+        }
+        return fputc('\n', f) == EOF ? -EIO : 0;
+}
+
 static int write_mount(FILE *f, const struct mount_entry *entry) {
         const char *const texts[] = { entry->source, entry->root, entry->target, entry->fstype,
                                       entry->data };
@@ -86,7 +106,7 @@ static int write_mount(FILE *f, const struct mount_entry *entry) {
                 if (fprintf(f, " %s", escaped[0] ? escaped : "-") < 0)
                         return -EIO;
         }
-        return fputc('\n', f) == EOF ? -EIO : 0;
+        return write_volumes(f, entry);
 }
 
 int state_file_write(struct state_file *file, const struct memory *memory,
@@ -129,6 +149,27 @@ static int take_text(char **rest, char *to, size_t size) {
         return 0;
 }
 
+static int take_volumes(char *rest, struct mount_entry *entry) {
+        while (rest) {
+                struct mount_volume *volume = entry->volumes + entry->n_volumes;
+                const char *kind = strsep(&rest, " ");
+                size_t i = 0;
+                int r;
+
+                while (i < ELEMENTSOF(volume_kinds) && strcmp(kind, volume_kinds[i]) != 0)
+                        i++;
+                if (i == ELEMENTSOF(volume_kinds) ||
+                    entry->n_volumes == ELEMENTSOF(entry->volumes))
+                        return -EBADMSG;
+                volume->kind = (enum mount_volume_kind) i;
+                r = take_text(&rest, volume->name, sizeof(volume->name));
+                if (r < 0)
+                        return r;
+                entry->n_volumes++;
+        }
+        return 0;
+}
+
 static int parse_mount(char *line, struct mount_entry *entry) {
         unsigned major_nr, minor_nr;
         int r, used = 0;
@@ -147,7 +188,7 @@ static int parse_mount(char *line, struct mount_entry *entry) {
             (r = take_text(&rest, entry->fstype, sizeof(entry->fstype))) < 0 ||
             (r = take_text(&rest, entry->data, sizeof(entry->data))) < 0)
                 return r;
-        return rest ? -EBADMSG : 0;
+        return take_volumes(rest, entry);
 }
 
 static int add_mount(char *line, struct mounts *mounts) {

@@ -15,6 +15,11 @@ const char *wording_mount_error(int error) {
                        "then mount it";
         case -EALREADY:
                 return "it is being checked with fsck";
+        case -EAGAIN:
+                return "a volume that it stands on is being activated";
+        case -ENODEV:
+                return "a volume that it stands on is not there, and systemd could not bring it "
+                       "back: see its journal";
         case -EINPROGRESS:
                 return "services that need it are being stopped";
         default:

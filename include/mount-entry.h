@@ -7,6 +7,18 @@
 #include <string.h>
 #include <sys/types.h>
 
+#define MOUNT_VOLUMES_MAX 4
+#define MOUNT_VOLUME_NAME_MAX 128 /* with its NUL (linux/dm-ioctl.h: DM_NAME_LEN) */
+
+/* What a filesystem stands on that does not come back by itself with a disk that was gone. */
+struct mount_volume {
+        enum mount_volume_kind {
+                MOUNT_VOLUME_LVM,
+                MOUNT_VOLUME_CRYPT,
+        } kind;
+        char name[MOUNT_VOLUME_NAME_MAX]; /* that of device mapper */
+};
+
 /* One mount of a filesystem that stands on a disk, as it was while the disk was healthy: enough to
  * end it and to bring it back with mount(2). A copy of all the bytes, no pointers: it is sent to
  * executors and kept in the state file. */
@@ -20,6 +32,8 @@ struct mount_entry {
         unsigned long flags;        /* MS_*: what is a flag of mount(2) */
         char data[1024];            /* the rest: options of the filesystem itself */
         uint64_t errors;            /* noted when its disk fell ill; UINT64_MAX: not known */
+        unsigned n_volumes;
+        struct mount_volume volumes[MOUNT_VOLUMES_MAX]; /* that nearest to the filesystem first */
 };
 
 /* Whether it shows a part of the filesystem only, by a bind mount: of btrfs what is not the root of

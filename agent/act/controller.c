@@ -238,6 +238,14 @@ static bool is_given_up(const struct controller *c) {
         return is_of_given_up(r, text);
 }
 
+/* The driver is at it, and it takes a moment. */
+static bool is_being_given_up(const struct controller *c) {
+        char text[32];
+
+        return read_state(c, text, sizeof(text)) == 0 &&
+               strncmp(text, "deleting", strlen("deleting")) == 0;
+}
+
 static bool wait_until_given_up(const struct controller *c) {
         struct timespec pause = { .tv_nsec = GIVEN_UP_POLL_NSEC };
 
@@ -406,7 +414,8 @@ int controller_remove(struct controller *c) {
         r = controller_restore(c);
         if (r < 0)
                 return r;
-        if (!is_given_up(c) && c->facts.io_timeout == USEC_INFINITY)
+        if (c->facts.io_timeout == USEC_INFINITY && !is_given_up(c) &&
+            (!is_being_given_up(c) || !wait_until_given_up(c)))
                 return -EPERM;
         r = trigger(c, c->remove);
         return r == -ENODEV ? 0 : r;

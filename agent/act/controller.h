@@ -45,8 +45,9 @@ int controller_fail(struct controller *controller);
 int controller_end(struct controller *controller);
 
 /* Puts back what was changed, then takes the function off PCI, and with it what multipath still
- * keeps queued. 0, also when it is off already; -EPERM while the driver has not given it up, unless
- * io_timeout is finite: then it takes up to two of those. */
+ * keeps queued. 0, also when it is off already; -EPERM while the driver has not given it up, which
+ * is waited for for up to 5 s if it is at it (nvme_remove_dead_ctrl_work of 6.1), unless io_timeout
+ * is finite: then it takes up to two of those. */
 int controller_remove(struct controller *controller);
 
 /* Puts back what this executor, or the domain's, has changed and not put back. 0, or a negative

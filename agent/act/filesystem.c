@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "agent/act/filesystem.h"
+#include "agent/act/volume.h"
 #include "agent/base/file-util.h"
 #include "agent/base/log.h"
 #include "agent/base/macro.h"
@@ -356,13 +357,9 @@ static int make_whole(const struct mount_entry *entry, const struct mount_rules 
         return r == -EOPNOTSUPP ? -ENOTRECOVERABLE : r;
 }
 
-static int mount_whole(const struct mount_entry *entry, const struct mount_rules *rules) {
+static int mount_device(const struct mount_entry *entry, const struct mount_rules *rules) {
         int r;
 
-        if (entry->flags & MS_BIND)
-                return bind_mount(entry);
-        if (mount_entry_is_part(entry))
-                return -EOPNOTSUPP;
         r = is_held_elsewhere(entry);
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;
@@ -372,6 +369,28 @@ static int mount_whole(const struct mount_entry *entry, const struct mount_rules
         return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
                        ? -errno
                        : 0;
+}
+
+/* A volume that was brought back may have another number. */
+static int mount_volume(const struct mount_entry *entry, const struct mount_rules *rules) {
+        struct mount_entry now = *entry;
+        dev_t device;
+        int r;
+
+        r = volumes_raise(entry, &device);
+        if (r < 0)
+                return r;
+        if (major(now.devnum) != 0) /* that of btrfs is no disk's */
+                now.devnum = device;
+        return mount_device(&now, rules);
+}
+
+static int mount_whole(const struct mount_entry *entry, const struct mount_rules *rules) {
+        if (entry->flags & MS_BIND)
+                return bind_mount(entry);
+        if (mount_entry_is_part(entry))
+                return -EOPNOTSUPP;
+        return entry->n_volumes > 0 ? mount_volume(entry, rules) : mount_device(entry, rules);
 }
 
 int filesystem_mount(const struct mount_entry *entry, const struct mount_rules *rules) {

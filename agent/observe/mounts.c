@@ -121,6 +121,32 @@ static int fill_entry(struct libmnt_fs *fs, struct mount_entry *entry) {
         return split_options(fs, entry);
 }
 
+/* The numbers that device mapper gives its devices go from one to another. */
+static void name_source(struct mount_entry *entry, const char *volume) {
+        if (strncmp(entry->source, "/dev/dm-", strlen("/dev/dm-")) == 0)
+                (void) snprintf(entry->source, sizeof(entry->source), "/dev/mapper/%s", volume);
+}
+
+static int fill_volumes(const struct stack *stack, const struct stack_node *node,
+                        struct mount_entry *entry) {
+        for (; node->parent >= 0; node = stack->nodes + node->parent) {
+                const struct stack_node *below = stack->nodes + node->parent;
+                struct mount_volume *volume = entry->volumes + entry->n_volumes;
+
+                if (below->kind != STACK_LVM && below->kind != STACK_CRYPT)
+                        continue;
+                if (entry->n_volumes == ELEMENTSOF(entry->volumes))
+                        return -E2BIG;
+                volume->kind = below->kind == STACK_LVM ? MOUNT_VOLUME_LVM : MOUNT_VOLUME_CRYPT;
+                if (copy(volume->name, sizeof(volume->name), below->text) < 0)
+                        return -ENAMETOOLONG;
+                entry->n_volumes++;
+        }
+        if (entry->n_volumes > 0)
+                name_source(entry, entry->volumes[0].name);
+        return 0;
+}
+
 struct mount_entry *mounts_append(struct mounts *mounts) {
         struct mount_entry *entries;
 
@@ -134,10 +160,12 @@ struct mount_entry *mounts_append(struct mounts *mounts) {
         return entries + mounts->n++;
 }
 
-static int add_entry(struct mounts *mounts, struct libmnt_fs *fs) {
+static int add_entry(struct mounts *mounts, struct libmnt_fs *fs, const struct stack *stack,
+                     const struct stack_node *node) {
         struct mount_entry *entry = mounts_append(mounts);
+        int r = entry ? fill_entry(fs, entry) : -ENOMEM;
 
-        return entry ? fill_entry(fs, entry) : -ENOMEM;
+        return r < 0 ? r : fill_volumes(stack, node, entry);
 }
 
 int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struct mounts *ret) {
@@ -151,9 +179,12 @@ int mounts_of_stack(struct libmnt_table *table, const struct stack *stack, struc
         iter = mnt_new_iter(MNT_ITER_FORWARD);
         if (!iter)
                 return -ENOMEM;
-        while (r >= 0 && mnt_table_next_fs(table, iter, &fs) == 0)
-                if (stack_follows_mount(stack, mnt_fs_get_id(fs)))
-                        r = add_entry(&mounts, fs);
+        while (r >= 0 && mnt_table_next_fs(table, iter, &fs) == 0) {
+                const struct stack_node *node = stack_followed_mount(stack, mnt_fs_get_id(fs));
+
+                if (node)
+                        r = add_entry(&mounts, fs, stack, node);
+        }
         mnt_free_iter(iter);
         if (r < 0) {
                 mounts_clear(&mounts);

@@ -7,6 +7,7 @@
 #include "agent/base/file-util.h"
 #include "agent/observe/stack-build.h"
 #include "agent/observe/volume.h"
+#include "include/mount-entry.h"
 
 /* Volumes stand on volumes, but not so deep; a ring, which the kernel does not allow, would not end
  * otherwise. */
@@ -223,6 +224,24 @@ int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) {
         return 0;
 }
 
+static bool is_volume(const struct stack_node *node) {
+        return node->kind == STACK_LVM || node->kind == STACK_CRYPT;
+}
+
+static const struct stack_node *parent_of(const struct stack *stack,
+                                          const struct stack_node *node) {
+        return node->parent < 0 ? NULL : stack->nodes + node->parent;
+}
+
+/* Not more of them, one on the other, than a mount entry has room for. */
+static bool is_shallow(const struct stack *stack, const struct stack_node *node) {
+        unsigned n = 0;
+
+        for (; node; node = parent_of(stack, node))
+                n += is_volume(node);
+        return n <= MOUNT_VOLUMES_MAX;
+}
+
 /* A volume of LVM on another is a part of a snapshot, a pool, a cache: what fails with the disk is
  * not the same for each. */
 static bool is_followed(const struct stack *stack, const struct stack_node *node) {
@@ -230,9 +249,11 @@ static bool is_followed(const struct stack *stack, const struct stack_node *node
         case STACK_PARTITION:
                 return true;
         case STACK_LVM:
-                return node->devices <= 1 && !node->again &&
-                       (node->parent < 0 || stack->nodes[node->parent].kind != STACK_LVM);
+                if (node->again || (node->parent >= 0 && parent_of(stack, node)->kind == STACK_LVM))
+                        return false;
+                return node->devices <= 1 && is_shallow(stack, node);
         case STACK_CRYPT:
+                return node->devices <= 1 && is_shallow(stack, node);
         case STACK_FILESYSTEM:
                 return node->devices <= 1;
         case STACK_MOUNT:
@@ -250,32 +271,47 @@ static bool is_spared(const struct stack *stack, const struct stack_node *node) 
         return true;
 }
 
-bool stack_is_unfollowed(const struct stack *stack, bool volumes) {
+static bool carries_mount(const struct stack *stack, const struct stack_node *volume) {
+        for (size_t i = 0; i < stack->n; i++) {
+                const struct stack_node *node = stack->nodes + i;
+
+                if (node->kind != STACK_MOUNT)
+                        continue;
+                while (node && node != volume)
+                        node = parent_of(stack, node);
+                if (node)
+                        return true;
+        }
+        return false;
+}
+
+bool stack_is_unfollowed(const struct stack *stack, bool leaves) {
         assert(stack);
 
         for (size_t i = 0; i < stack->n; i++) {
                 const struct stack_node *node = stack->nodes + i;
-                bool volume = node->kind == STACK_LVM || node->kind == STACK_CRYPT;
 
-                if (!is_spared(stack, node) && (!is_followed(stack, node) || (volume && !volumes)))
+                if (!is_spared(stack, node) &&
+                    (!is_followed(stack, node) ||
+                     (leaves && is_volume(node) && !carries_mount(stack, node))))
                         return true;
         }
         return !stack->complete;
 }
 
-bool stack_follows_mount(const struct stack *stack, int id) {
+const struct stack_node *stack_followed_mount(const struct stack *stack, int id) {
         assert(stack);
 
         for (size_t i = 0; i < stack->n; i++) {
-                const struct stack_node *node = stack->nodes + i;
+                const struct stack_node *mount = stack->nodes + i, *node = mount;
 
-                if (node->kind != STACK_MOUNT || node->pid != 0 || node->id != id)
+                if (mount->kind != STACK_MOUNT || mount->pid != 0 || mount->id != id)
                         continue;
-                while (is_followed(stack, node) && node->parent >= 0)
-                        node = stack->nodes + node->parent;
-                return is_followed(stack, node);
+                while (node && is_followed(stack, node))
+                        node = parent_of(stack, node);
+                return node ? NULL : mount;
         }
-        return false;
+        return NULL;
 }
 
 bool stack_has_filesystem(const struct stack *stack, const char *type) {

@@ -72,14 +72,14 @@ int stack_read(const struct stack_world *world, dev_t disk, struct stack *ret) _
 void stack_clear(struct stack *stack);
 
 /* Whether something stands there that cannot be ended by unmounting, in our own namespace, the
- * filesystems whose only device is the disk, a partition or, with VOLUMES, a volume of LVM or
- * dm-crypt on nothing else: swap, a loop device, a snapshot, a pool, a mount where our unmounting
- * does not reach. What is on an md that goes on without this disk is not counted. An incomplete
- * stack counts as such. */
-bool stack_is_unfollowed(const struct stack *stack, bool volumes);
+ * filesystems whose only device is the disk, a partition or a volume of LVM or dm-crypt on nothing
+ * else: swap, a loop device, a snapshot, a pool, a mount where our unmounting does not reach; of a
+ * disk that LEAVES also a volume on which nothing is mounted, for nobody brings that back. What is
+ * on an md that goes on without this disk is not counted. An incomplete stack counts as such. */
+bool stack_is_unfollowed(const struct stack *stack, bool leaves);
 
-/* Whether mount ID of our own namespace is one of those that would be ended. */
-bool stack_follows_mount(const struct stack *stack, int id);
+/* Mount ID of our own namespace if it is one of those that would be ended, else NULL. */
+const struct stack_node *stack_followed_mount(const struct stack *stack, int id);
 
 /* Whether a filesystem of this type stands there. */
 bool stack_has_filesystem(const struct stack *stack, const char *type);

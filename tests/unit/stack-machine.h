@@ -150,7 +150,7 @@ static inline void assert_stack(const struct temp_dir *dir, unsigned minor, cons
 
         read_stack(dir, minor, &stack);
         assert_string_equal(stack_text(&stack, text), expected);
-        assert_int_equal(stack_is_unfollowed(&stack, false), unfollowed);
+        assert_int_equal(stack_is_unfollowed(&stack, true), unfollowed);
         assert_int_equal(stack.complete, complete);
         stack_clear(&stack);
         free(text);

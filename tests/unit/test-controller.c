@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <sys/wait.h>
 
 #include "agent/act/controller.h"
 #include "tests/unit/scripted-door.h"
@@ -373,8 +374,7 @@ static void test_end_in_another_state(void **state) {
 /* ---- remove ---- */
 
 static void test_remove(void **state) {
-        static const char *const states[] = { "live\n", "resetting\n", "connecting\n",
-                                              "deleting\n" };
+        static const char *const states[] = { "live\n", "resetting\n", "connecting\n" };
         struct world *w = *state;
 
         reopen(w, "nvme0.rescue");
@@ -399,6 +399,29 @@ static void test_remove(void **state) {
                 assert_int_equal(controller_remove(w->controller), 0);
                 assert_trace(REMOVE);
         }
+}
+
+/* The driver of 6.1 gives it up in the background: its files are there for a moment yet. */
+static void test_remove_while_it_is_given_up(void **state) {
+        struct world *w = *state;
+        pid_t child;
+        int status;
+
+        set_state(w, "deleting\n");
+        child = fork();
+        if (child == 0) {
+                (void) usleep(200 * 1000);
+                set_state(w, "dead\n");
+                _exit(0);
+        }
+        assert_int_equal(controller_remove(w->controller), 0);
+        assert_trace(REMOVE);
+        assert_int_equal(waitpid(child, &status, 0), child);
+
+        /* One whose removal hangs stays so. */
+        set_state(w, "deleting (no IO)\n");
+        assert_int_equal(controller_remove(w->controller), -EPERM);
+        assert_trace("");
 }
 
 static struct undo_value bar_of(struct world *w, char *path, int *fd) {
@@ -531,6 +554,7 @@ int main(void) {
                 controller_test(test_end_unsupported),
                 controller_test(test_end_in_another_state),
                 controller_test(test_remove),
+                controller_test(test_remove_while_it_is_given_up),
                 controller_test(test_remove_with_the_bar_away),
                 controller_test(test_restore),
                 controller_test(test_late_return),

@@ -103,6 +103,26 @@ static void test_partitions(void **state) {
         mounts_clear(&mounts);
 }
 
+/* With what has to be brought back before it, and by a name that stays. */
+static void test_volumes_to_bring_back(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        const struct mount_entry *e;
+        struct mounts mounts;
+
+        add_dm(&dir, "dm-1", "254:1", "vault", "CRYPT-LUKS2-0123-vault");
+        hold(&dir, "sdb", "dm-1");
+        hold(&dir, "dm-1", "dm-0");
+        mounts = one_mount(&dir, "44 28 254:0 / /mnt/lvm rw - ext4 /dev/dm-0 rw\n");
+        e = mounts.entries;
+        assert_string_equal(e->source, "/dev/mapper/vg-lv");
+        assert_int_equal(e->n_volumes, 2);
+        assert_int_equal(e->volumes[0].kind, MOUNT_VOLUME_LVM);
+        assert_string_equal(e->volumes[0].name, "vg-lv");
+        assert_int_equal(e->volumes[1].kind, MOUNT_VOLUME_CRYPT);
+        assert_string_equal(e->volumes[1].name, "vault");
+        mounts_clear(&mounts);
+}
+
 static void test_other_disks(void **state) {
         static const unsigned minors[] = { 32, 17, 1600, 9 };
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
@@ -307,6 +327,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whole_disk),
                 cmocka_unit_test(test_partitions),
+                cmocka_unit_test(test_volumes_to_bring_back),
                 cmocka_unit_test(test_other_disks),
                 cmocka_unit_test(test_flags_and_data),
                 cmocka_unit_test(test_read_only_mount_of_a_writable_filesystem),

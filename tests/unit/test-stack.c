@@ -108,15 +108,15 @@ static void test_lvm_in_luks(void **state) {
 }
 
 /* What is ended by unmounting what stands on a volume: only where that has one device, and is not a
- * part of another; and not where volumes are not to be counted. */
-static void assert_followed(const struct temp_dir *dir, bool followed) {
+ * part of another. */
+static void assert_followed(const struct temp_dir *dir, bool followed, bool if_it_leaves) {
         struct stack stack = {};
 
         read_stack(dir, 16, &stack);
-        assert_int_equal(stack_is_unfollowed(&stack, true), !followed);
-        assert_true(stack_is_unfollowed(&stack, false));
-        assert_int_equal(stack_follows_mount(&stack, 40), followed);
-        assert_false(stack_follows_mount(&stack, 41));
+        assert_int_equal(stack_is_unfollowed(&stack, false), !followed);
+        assert_int_equal(stack_is_unfollowed(&stack, true), !if_it_leaves);
+        assert_int_equal(stack_followed_mount(&stack, 40) != NULL, followed);
+        assert_null(stack_followed_mount(&stack, 41));
         stack_clear(&stack);
 }
 
@@ -128,9 +128,34 @@ static void test_followed_volumes(void **state) {
         add_dm(&dir, "dm-1", "254:1", "vg-lv", "LVM-abc");
         hold(&dir, "sdb", "dm-0");
         hold(&dir, "dm-0", "dm-1");
-        assert_followed(&dir, true);
+        assert_followed(&dir, true, true);
+
+        /* Nobody brings back what nothing is mounted on. */
+        add_dm(&dir, "dm-2", "254:2", "vg-raw", "LVM-def");
+        hold(&dir, "dm-0", "dm-2");
+        assert_followed(&dir, true, false);
+
         hold(&dir, "sda1", "dm-1");
-        assert_followed(&dir, false);
+        assert_followed(&dir, false, false);
+}
+
+static void test_deep(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = stack_machine(
+                ROOT "40 28 254:4 / /data rw - ext4 /dev/mapper/c4 rw\n", "");
+        const char *below = "sdb";
+        char name[8], number[8], volume[8];
+
+        for (unsigned i = 0; i <= MOUNT_VOLUMES_MAX; i++) {
+                (void) snprintf(name, sizeof(name), "dm-%u", i);
+                (void) snprintf(number, sizeof(number), "254:%u", i);
+                (void) snprintf(volume, sizeof(volume), "c%u", i);
+                add_dm(&dir, name, number, volume, "CRYPT-LUKS2-0123-c");
+                if (i < MOUNT_VOLUMES_MAX)
+                        hold(&dir, below, name);
+                below = i == 0 ? "dm-0" : i == 1 ? "dm-1" : i == 2 ? "dm-2" : "dm-3";
+        }
+        hold(&dir, "dm-3", "dm-4");
+        assert_followed(&dir, false, false);
 }
 
 static void test_volume_on_volume(void **state) {
@@ -141,7 +166,7 @@ static void test_volume_on_volume(void **state) {
         add_dm(&dir, "dm-1", "254:1", "vg-lv", "LVM-abc");
         hold(&dir, "sdb", "dm-0");
         hold(&dir, "dm-0", "dm-1");
-        assert_followed(&dir, false);
+        assert_followed(&dir, false, false);
 }
 
 /* What stands on an md that goes on is not touched, whatever it is. */
@@ -155,14 +180,14 @@ static void test_spared(void **state) {
         set(&dir, "md0", "md/dev-sda1/state", "in_sync");
         hold(&dir, "sdb", "md0");
         read_stack(&dir, 16, &stack);
-        assert_false(stack_is_unfollowed(&stack, false));
-        assert_false(stack_follows_mount(&stack, 40));
+        assert_true(stack_is_unfollowed(&stack, false));
+        assert_null(stack_followed_mount(&stack, 40));
         stack_clear(&stack);
 
         set(&dir, "md0", "md/degraded", "1");
         read_stack(&dir, 16, &stack);
-        assert_true(stack_is_unfollowed(&stack, true));
-        assert_false(stack_follows_mount(&stack, 40));
+        assert_true(stack_is_unfollowed(&stack, false));
+        assert_null(stack_followed_mount(&stack, 40));
         stack_clear(&stack);
 }
 
@@ -725,6 +750,7 @@ int main(void) {
                 cmocka_unit_test(test_dm_kinds),
                 cmocka_unit_test(test_lvm_in_luks),
                 cmocka_unit_test(test_followed_volumes),
+                cmocka_unit_test(test_deep),
                 cmocka_unit_test(test_volume_on_volume),
                 cmocka_unit_test(test_spared),
                 cmocka_unit_test(test_multipath_with_partitions),

@@ -78,6 +78,11 @@ static void assert_same_entry(const struct mount_entry *a, const struct mount_en
         assert_string_equal(a->fstype, b->fstype);
         assert_int_equal(a->flags, b->flags);
         assert_string_equal(a->data, b->data);
+        assert_int_equal(a->n_volumes, b->n_volumes);
+        for (unsigned i = 0; i < a->n_volumes; i++) {
+                assert_int_equal(a->volumes[i].kind, b->volumes[i].kind);
+                assert_string_equal(a->volumes[i].name, b->volumes[i].name);
+        }
 }
 
 /* Reads it through another descriptor, as the next daemon does. */
@@ -103,6 +108,9 @@ static void test_round_trip(void **state) {
         const struct mounts mounts = { entries, ELEMENTSOF(entries) };
         struct state_file file = open_in(&dir);
 
+        entries[1].n_volumes = 2;
+        entries[1].volumes[0] = (struct mount_volume) { MOUNT_VOLUME_LVM, "vg-a b" };
+        entries[1].volumes[1] = (struct mount_volume) { MOUNT_VOLUME_CRYPT, "vault" };
         for (int i = 0; i < _INCIDENT_STATE_MAX; i++) {
                 enum incident_state s = (enum incident_state) i;
 

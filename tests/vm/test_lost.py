@@ -116,7 +116,8 @@ def lose_one(site):
 
 def end_load(site, job):
     assert not site.guest.done(job), site.guest.sh('cat /run/fio.log')
-    site.guest.sh('killall fio')
+    # Asked to end, it may be at a place where its own handler of the signal waits for ever.
+    site.guest.sh('killall -KILL fio')
     site.guest.get(job, 30)
 
 
