@@ -121,7 +121,8 @@ static void say_next(const struct disk *disk, enum step step, struct bus_status 
                 say(status, "if none does: it is reported, and tried again later");
         if (plan->fail != STEP_NONE && !fails)
                 say(status, "the disk is never failed: the system runs from it, or from one that "
-                            "would go with it");
+                            "would go with it, or something stands there that would not be "
+                            "brought back");
 }
 
 static void say_check(const struct disk *disk, struct bus_status *status) {

@@ -451,8 +451,8 @@ static const char *reason_of(int error) {
         case -EOPNOTSUPP:
                 return "its driver, or its policy, has no such rung; see unhang show";
         case -EPERM:
-                return "the system runs from this disk, or within reach of that rung: it is never "
-                       "failed";
+                return "the system runs from this disk, or from one within reach of that rung, or "
+                       "something stands there that would not be brought back: it is never failed";
         default:
                 return "an incident on this disk is being worked on; see unhang status";
         }

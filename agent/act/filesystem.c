@@ -121,16 +121,17 @@ static bool is_dead(int error) {
         return error == -EROFS || error == -EIO || error == -EUCLEAN || error == -ESHUTDOWN;
 }
 
-static int write_and_sync(int fd) {
+/* A file without a name, which leaves nothing behind. */
+static int write_and_sync(const char *dir) {
         static const char block[4096];
+        _cleanup_close_ int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
 
-        if (pwrite(fd, block, sizeof(block), 0) < 0)
+        if (fd < 0 || pwrite(fd, block, sizeof(block), 0) < 0)
                 return -errno;
         return fsync(fd) < 0 ? -errno : 0;
 }
 
 int filesystem_check(const struct mount_entry *entry) {
-        _cleanup_close_ int fd = -EBADF;
         int r;
 
         assert(entry);
@@ -138,8 +139,7 @@ int filesystem_check(const struct mount_entry *entry) {
         if (entry->flags & MS_RDONLY || is_mounted(entry) != 1 ||
             mount_id_at(entry->target) != entry->id || in_mountinfo(entry, is_read_only) != 0)
                 return 1;
-        fd = open(entry->target, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-        r = fd < 0 ? -errno : write_and_sync(fd);
+        r = write_and_sync(entry->target);
         return is_dead(r) ? r : 1;
 }
 
@@ -357,6 +357,19 @@ static int make_whole(const struct mount_entry *entry, const struct mount_rules 
         return r == -EOPNOTSUPP ? -ENOTRECOVERABLE : r;
 }
 
+/* What does not take a write is unmounted before anybody uses it. */
+static int mount_alive(const struct mount_entry *entry) {
+        int r;
+
+        if (mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0)
+                return -errno;
+        r = entry->flags & MS_RDONLY ? 0 : write_and_sync(entry->target);
+        if (!is_dead(r))
+                return 0;
+        (void) umount2(entry->target, UMOUNT_NOFOLLOW);
+        return r;
+}
+
 static int mount_device(const struct mount_entry *entry, const struct mount_rules *rules) {
         int r;
 
@@ -364,11 +377,7 @@ static int mount_device(const struct mount_entry *entry, const struct mount_rule
         if (r != 0) /* mount(2) would attach to the dead superblock */
                 return r < 0 ? r : -EBUSY;
         r = make_whole(entry, rules);
-        if (r < 0)
-                return r;
-        return mount(entry->source, entry->target, entry->fstype, entry->flags, entry->data) < 0
-                       ? -errno
-                       : 0;
+        return r < 0 ? r : mount_alive(entry);
 }
 
 /* A volume that was brought back may have another number. */

@@ -52,14 +52,21 @@ mutant("end-what-is-live", CONTROLLER,
 mutant("end-what-is-dead", CONTROLLER, "if (is_given_up(c))\n                return 0;",
        "(void) 0;", "a controller that is dead already is said to be refused")
 mutant("remove-first", CONTROLLER,
-       "if (!is_given_up(c) && c->facts.io_timeout == USEC_INFINITY)", "if (false)",
+       "if (c->facts.io_timeout == USEC_INFINITY && !is_given_up(c) &&", "if (false &&",
        "remove never returns, and no reset can follow")
+mutant("remove-not-waited-for", CONTROLLER,
+       "(!is_being_given_up(c) || !wait_until_given_up(c))", "true",
+       "what its driver has let go of stays on the bus, and no rescan finds it")
+mutant("remove-that-hangs", CONTROLLER,
+       "(!is_being_given_up(c) || !wait_until_given_up(c))",
+       "(!is_being_given_up(c) || (wait_until_given_up(c), false))",
+       "remove waits for ever behind one that does")
 mutant("remove-with-the-bar-away", CONTROLLER,
-       "r = controller_restore(c);\n        if (r < 0)\n                return r;\n        if (!is",
-       "r = 0;\n        if (!is", "remove before the reset with the BAR away never returns")
+       "r = controller_restore(c);\n        if (r < 0)\n                return r;\n        if (c->f",
+       "r = 0;\n        if (c->f", "remove before the reset with the BAR away never returns")
 mutant("remove-though-not-put-back", CONTROLLER,
-       "r = controller_restore(c);\n        if (r < 0)\n                return r;\n        if (!is",
-       "(void) controller_restore(c);\n        if (!is",
+       "r = controller_restore(c);\n        if (r < 0)\n                return r;\n        if (c->f",
+       "(void) controller_restore(c);\n        if (c->f",
        "a controller whose BAR is still away is taken off the bus")
 mutant("restore-only-own", CONTROLLER, "error = put_back(c, domain);", "(void) domain;",
        "what a hanging step has changed stays changed")

@@ -419,6 +419,23 @@ static void test_mount_without_a_journal(void **state) {
         }
 }
 
+/* An overlay without an upper layer mounts read-only, although nobody has asked for that. */
+static void test_mount_takes_no_write(void **state) {
+        struct mount_entry entry = { .root = "/", .source = "overlay", .fstype = "overlay" };
+
+        (void) strcpy(entry.target, temp_path(&dir, "a"));
+        (void) snprintf(entry.data, sizeof(entry.data), "lowerdir=%s:/usr", temp_path(&dir, "b"));
+        if (mount("overlay", entry.target, "overlay", 0, entry.data) < 0)
+                skip(); /* this kernel has none */
+        assert_int_equal(umount(entry.target), 0);
+        entry.flags = MS_RDONLY;
+        assert_int_equal(filesystem_mount(&entry, &rules), 0);
+        assert_int_equal(umount(entry.target), 0);
+        entry.flags = 0;
+        assert_int_equal(filesystem_mount(&entry, &rules), -EROFS);
+        assert_int_equal(umount(entry.target), -1); /* it was unmounted again */
+}
+
 #define FILESYSTEM_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void) {
@@ -439,6 +456,7 @@ int main(void) {
                 FILESYSTEM_TEST(test_mount_errors),
                 FILESYSTEM_TEST(test_bind),
                 FILESYSTEM_TEST(test_mount_without_a_journal),
+                FILESYSTEM_TEST(test_mount_takes_no_write),
         };
 
         if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {

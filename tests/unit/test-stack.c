@@ -180,7 +180,7 @@ static void test_spared(void **state) {
         set(&dir, "md0", "md/dev-sda1/state", "in_sync");
         hold(&dir, "sdb", "md0");
         read_stack(&dir, 16, &stack);
-        assert_true(stack_is_unfollowed(&stack, false));
+        assert_false(stack_is_unfollowed(&stack, true));
         assert_null(stack_followed_mount(&stack, 40));
         stack_clear(&stack);
 
