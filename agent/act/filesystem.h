@@ -37,10 +37,10 @@ int filesystem_umount(const struct mount_entry *entry, const struct mount_rules 
 
 /* Mounts again as it was, its volumes brought back (volume.h) and it checked with fsck before as
  * the rules say, sees that it takes a write (as filesystem_check() does), and starts the units that
- * were stopped. 0, also when it is mounted already; -EBUSY while something that is not seen here, such
- * as another mount namespace, keeps the dead superblock; -EALREADY while fsck runs;
+ * were stopped. 0, also when it is mounted already; -EBUSY while something that is not seen here,
+ * such as another mount namespace, keeps the dead superblock; -EALREADY while fsck runs;
  * -ENOTRECOVERABLE for one that only fsck makes whole (it has no journal), or that it could not;
  * -EOPNOTSUPP for a part of a filesystem without MS_BIND, with which it is bound from the directory
- * SOURCE; or a negative errno of mount(2), of the write (then it is unmounted again), of units.h, or
- * of volume.h. */
+ * SOURCE; or a negative errno of mount(2), of the write (then it is unmounted again), of units.h,
+ * or of volume.h. */
 int filesystem_mount(const struct mount_entry *entry, const struct mount_rules *rules);

@@ -45,7 +45,7 @@ static int ask(unsigned long command, const char *name, union request *request) 
 
 /* drivers/md/dm-ioctl.c: dm_dev_status and huge_encode_dev. */
 static int number_of(const char *name, dev_t *ret) {
-        union request request;
+        union request request = {};
         int r = ask(DM_DEV_STATUS, name, &request);
 
         if (r >= 0)
@@ -56,7 +56,7 @@ static int number_of(const char *name, dev_t *ret) {
 /* 1 when none of the devices that it maps to is there any more, 0, or a negative errno. As long as
  * it maps to one, that one's number is not given to another. */
 static int is_dead(const char *name) {
-        union request request;
+        union request request = {};
         const struct dm_target_deps *deps;
         char text[64];
         int r = ask(DM_TABLE_DEPS, name, &request);
@@ -74,7 +74,7 @@ static int is_dead(const char *name) {
 
 /* What stands on a dead one is dead too, and has to be removed before it. */
 static int remove_dead(const struct mount_entry *entry) {
-        union request request;
+        union request request = {};
         unsigned n = 0;
         int r;
 

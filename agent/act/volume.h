@@ -15,8 +15,8 @@
 /* Has the volumes of ENTRY, of which there is one at least, brought back: those whose disk is gone
  * are removed, as dmsetup remove does; then those that are not there are activated, the lowest
  * first, by systemd (unhang-lvm@.service, systemd-cryptsetup@.service(8)). What is there, and has
- * its disk, is left as it is. 0 and the number of the uppermost one, at which the source of ENTRY is
- * found; -EBUSY while one that is dead is in use; -EAGAIN while systemd is at it: ask again;
- * -ENODEV when one has not come back by that, or the source of ENTRY is another device;
+ * its disk, is left as it is. 0 and the number of the uppermost one, which is what the source of
+ * ENTRY leads to; -EBUSY while one that is dead is in use; -EAGAIN while systemd is at it: ask
+ * again; -ENODEV when one has not come back by that, or the source of ENTRY is another device;
  * -EOPNOTSUPP where no systemd runs; or another negative errno, such as -EACCES. */
 int volumes_raise(const struct mount_entry *entry, dev_t *ret) _must_check_;

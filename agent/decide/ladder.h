@@ -23,8 +23,7 @@
 enum footing {
         FOOTING_NONE,   /* no filesystem is mounted */
         FOOTING_DATA,   /* filesystems that can be unmounted */
-        FOOTING_SYSTEM, /* the system runs from it, or it would not all be brought back: it is never
-                         * failed, only cured */
+        FOOTING_SYSTEM, /* the system, or what nobody would bring back: never failed */
 };
 
 #define LADDER_ACTS_MAX 16 /* MaxActs= is at most this */
