@@ -26,6 +26,10 @@ MEMORY_SPACE = 2  # in there: the device answers at its memory addresses
 BAR = 0x14  # the upper half of the address of an NVMe controller's registers
 BUS_NUMBERS = 0x18  # of a bridge: the byte in the middle is that of the bus below
 
+# Where the firmware of a q35 has the configuration spaces of all of PCI.
+CONFIG_SPACES = 0xb0000000
+IDENTITY = 0x00101b36  # QEMU's NVMe controller: at the beginning of its own
+
 # For how many seconds a controller that keeps losing its registers has them after a reset.
 LEFT_ALONE = 1.5
 
@@ -182,31 +186,25 @@ class NvmeController:
         return all(0 < region['address'] < 1 << 63 for region in device['regions']
                    if region['bar'] == 0)
 
-    # Its configuration space, through the ports of the PCI host, as the guest's kernel does it: which
-    # may have selected a register with one of them, and be about to use the other. So not often.
+    # Its configuration space, where memory shows it, for each access is one by itself there: the
+    # ports of the PCI host take two, and a guest's kernel that is between its own two writes what
+    # it means for one device to another, or takes the interrupts of one away.
 
     def _read_config(self, register):
-        with self._guest.monitor.lock:
-            self._select(register)
-            return self._input()
+        return self._guest.bus.read(self._config() + register)
 
     def _write_config(self, register, value, size=4):
-        with self._guest.monitor.lock:
-            self._select(register)
-            self._guest.monitor.hmp(f'o/{size} 0xcfc {value:#x}')
+        self._guest.bus.write(self._config() + register, value, size)
 
-    def _select(self, register):
-        bus, slot = 0, self._slot
+    def _config(self):
+        place = CONFIG_SPACES + (self._slot << 15)
         if self._bridge:
-            self._point_at(0, slot, BUS_NUMBERS)
-            bus, slot = self._input() >> 8 & 0xff, 0
-        self._point_at(bus, slot, register)
-
-    def _point_at(self, bus, slot, register):
-        self._guest.monitor.hmp(f'o/4 0xcf8 {1 << 31 | bus << 16 | slot << 11 | register:#x}')
-
-    def _input(self):
-        return int(self._guest.monitor.hmp('i/4 0xcfc').split('=')[1], 16)
+            bus = self._guest.bus.read(place + BUS_NUMBERS) >> 8 & 0xff
+            place = CONFIG_SPACES + (bus << 20)
+        found = self._guest.bus.read(place)
+        if found != IDENTITY:
+            raise ValueError(f'{found:#010x} at {place:#x} is not {self.device}')
+        return place
 
     # What can be wrong with it.
 

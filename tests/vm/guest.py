@@ -132,12 +132,37 @@ class Port:
                 self._on_line(Line(time.monotonic(), text))
 
 
+class Bus:
+    """What answers at physical addresses of the guest, by QEMU's protocol for its own tests."""
+
+    def __init__(self, connection):
+        connection.settimeout(10)
+        self._lock = threading.Lock()
+        self._stream = connection.makefile('rw')
+
+    def read(self, address):
+        """32 bits."""
+        return int(self._execute(f'readl {address:#x}')[0], 16)
+
+    def write(self, address, value, size=4):
+        self._execute(f'write{ {2: "w", 4: "l"}[size] } {address:#x} {value:#x}')
+
+    def _execute(self, command):
+        with self._lock:
+            self._stream.write(command + '\n')
+            self._stream.flush()
+            status, *words = self._stream.readline().split() or ['no answer']
+        if status != 'OK':
+            raise CommandFailed(f'{command}: {status} {" ".join(words)}')
+        return words
+
+
 class Monitor:
     """QEMU's machine protocol."""
 
     def __init__(self, connection):
         connection.settimeout(10)
-        self.lock = threading.RLock()  # to be held over commands that belong together
+        self._lock = threading.Lock()
         self._stream = connection.makefile('rw')
         self._stream.readline()
         self.execute('qmp_capabilities')
@@ -147,7 +172,7 @@ class Monitor:
         return self.execute('human-monitor-command', **{'command-line': line})
 
     def execute(self, command, **arguments):
-        with self.lock:
+        with self._lock:
             return self._execute(command, arguments)
 
     def _execute(self, command, arguments):
@@ -235,6 +260,7 @@ class Guest:
             self._ctl = Port(connect(self._path('ctl'), self._qemu), self._on_result)
             Port(connect(self._path('acks'), self._qemu), self.acks.append)
             self.monitor = Monitor(connect(self._path('qmp'), self._qemu))
+            self.bus = Bus(connect(self._path('bus'), self._qemu))
         except OSError:
             raise GuestGone(f'QEMU did not start: {self._read("qemu.log")}') from None
         try:
@@ -264,6 +290,7 @@ class Guest:
             '-append', append,
             '-serial', f'file:{self._path("console")}',
             '-qmp', f'unix:{self._path("qmp")},server=on,wait=off',
+            '-qtest', f'unix:{self._path("bus")},server=on,wait=off', '-qtest-log', 'none',
             '-device', 'virtio-serial-pci', *self._port('acks'), *self._port('ctl'),
             *system_disk,
         ]
