@@ -123,7 +123,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata) {
 
         domain_tick(agent, now);
         disk_tick(agent, now);
-        if (agent->mounts_stale && now >= agent->mounts_next && agent_is_calm(agent))
+        if ((agent->mounts_stale || now >= agent->mounts_again) && now >= agent->mounts_next &&
+            agent_is_calm(agent))
                 disk_refresh_mounts(agent);
         survey(agent, now);
         tend_recorder(agent, now);

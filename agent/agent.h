@@ -24,6 +24,7 @@ struct agent {
         int mountinfo, swaps;   /* say when something is mounted or swapped on */
         bool mounts_stale;      /* it was: to be read at the next tick that is calm */
         usec_t mounts_next;     /* but not before this */
+        usec_t mounts_again;    /* and then in any case: what was read is incomplete */
         int notify;
         int lock;               /* there is no other daemon */
         int fence;              /* the way to end the machine; or a negative errno */

@@ -111,11 +111,8 @@ static void plan_next_reading(struct agent *agent, usec_t begun) {
 
         agent->mounts_next = now + MOUNTS_SHARE * (now - begun);
         for (const struct disk *d = agent->disks; d; d = d->next)
-                if (!d->stack.complete) {
-                        agent->mounts_stale = true;
-                        agent->mounts_next = MAX(agent->mounts_next, now + MOUNTS_AGAIN);
-                        return;
-                }
+                if (!d->stack.complete)
+                        agent->mounts_again = now + MOUNTS_AGAIN;
 }
 
 void disk_refresh_mounts(struct agent *agent) {
@@ -129,6 +126,7 @@ void disk_refresh_mounts(struct agent *agent) {
         if (mounts_may_hang(agent))
                 return;
         agent->mounts_stale = false;
+        agent->mounts_again = USEC_INFINITY;
         r = mount_views_read(PROCFS, &views);
         if (r < 0) {
                 log_warning("cannot read what is mounted: %s", strerror(-r));

@@ -179,6 +179,20 @@ def make_hang(machine, sick, disk):
     return job, tasks[0].pid
 
 
+def seen_at_once(machine, disk, other):
+    """What is not all known is read again every half minute; what changes meanwhile, at once."""
+    machine.wait_for(f'unhang status {disk}', 60)
+    machine.bg('cd /mnt/btrfs && exec sleep 1000000')
+    machine.wait_for('ls -l /proc/[0-9]*/cwd 2>/dev/null | grep -q " /mnt/btrfs$"', 30)
+    machine.sh('umount -l /mnt/btrfs')
+    wait_until(lambda: not ask(machine, f'show {other}')['complete'], 60, 'it is mounted nowhere')
+    machine.sh('mount -o bind /mnt/plain /mnt/late')
+    late = (2, 'mount', '/mnt/late', None)
+    began = time.monotonic()
+    wait_until(lambda: late in stack_of(ask(machine, f'show {disk}')), 15, 'it is seen at once')
+    step(f'seen after {time.monotonic() - began:.1f} s, though not all is known')
+
+
 def case():
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix='unhang-stack.'))
@@ -224,6 +238,7 @@ def case():
         result = machine.get(job, 60)
         assert result.status == 0, result
         assert all(sick.stat(number)['reset'] == 0 for number in range(len(NAMES)))
+        seen_at_once(machine, names['plain'], names['btrfs'])
 
 
 scenario.main(case)
