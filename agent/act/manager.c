@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
 
 #include "agent/act/manager.h"
 #include "agent/base/log.h"
@@ -13,6 +14,8 @@
 #define SERVICE "org.freedesktop.systemd1"
 #define OBJECT "/org/freedesktop/systemd1"
 #define UNIT_INTERFACE SERVICE ".Unit"
+
+#define PAUSE_NSEC (100L * 1000 * 1000)
 
 struct manager {
         sd_bus *bus;
@@ -162,6 +165,28 @@ int manager_state(struct manager *manager, const char *unit, char *state, size_t
         if (r != 0)
                 return MIN(r, 0);
         return get_text(manager, unit, "ActiveState", state, size);
+}
+
+void manager_pause(void) {
+        (void) nanosleep(&(struct timespec) { .tv_nsec = PAUSE_NSEC }, NULL);
+}
+
+int manager_wait(struct manager *manager, const char *unit, char *state, size_t size) {
+        static const char *const passing[] = { "queued", "activating", "deactivating" };
+
+        for (unsigned round = 0; round < MANAGER_ROUNDS; round++) {
+                bool passes = false;
+                int r = manager_state(manager, unit, state, size);
+
+                if (r < 0)
+                        return r;
+                for (size_t i = 0; i < ELEMENTSOF(passing); i++)
+                        passes = passes || strcmp(state, passing[i]) == 0;
+                if (!passes)
+                        return 0;
+                manager_pause();
+        }
+        return -EAGAIN;
 }
 
 int manager_can_restart(struct manager *manager, const char *unit) {

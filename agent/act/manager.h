@@ -23,6 +23,10 @@ struct manager;
 int manager_open(const char *address, struct manager **ret) _must_check_;
 struct manager *manager_close(struct manager *manager);
 
+static inline void manager_closep(struct manager **manager) {
+        *manager = manager_close(*manager);
+}
+
 /* Writes the name of the unit of PATH, with SUFFIX ("mount" or "device"), into NAME, as
  * systemd-escape(1) --path does; of the instance "PREFIX@PATH.SUFFIX" with a PREFIX that is not
  * NULL. 0, or -ENAMETOOLONG. */
@@ -33,6 +37,14 @@ int unit_name_of_path(const char *prefix, const char *path, const char *suffix,
  * a unit that does not exist. 0, or a negative errno: -ETIMEDOUT. */
 int manager_state(struct manager *manager, const char *unit, char *state, size_t size)
         _must_check_;
+
+/* How often, and after which pause, systemd is asked what has come of a job: five seconds in all. */
+#define MANAGER_ROUNDS 50
+void manager_pause(void);
+
+/* Waits until UNIT has no job and is on no way to another state, and reads its state, as
+ * manager_state() does. 0; -EAGAIN when it still is after these rounds; or a negative errno. */
+int manager_wait(struct manager *manager, const char *unit, char *state, size_t size) _must_check_;
 
 /* Whether a unit that is stopped can be started again as it was: not those that end with what began
  * them, which scopes and transient services are. 1, 0, or a negative errno. */

@@ -4,15 +4,10 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "agent/act/manager.h"
 #include "agent/act/units.h"
 #include "agent/base/log.h"
-
-/* How long a call waits for what it has begun, and how often it looks. */
-#define PATIENCE_ROUNDS 50
-#define ROUND_NSEC (100L * 1000 * 1000)
 
 struct names {
         char (*names)[UNIT_NAME_MAX];
@@ -21,10 +16,6 @@ struct names {
 
 static void names_done(struct names *names) {
         free(names->names);
-}
-
-static void manager_closep(struct manager **manager) {
-        *manager = manager_close(*manager);
 }
 
 static bool has(const struct names *names, const char *name) {
@@ -54,10 +45,6 @@ static int open_manager(struct manager **ret) {
         int r = manager_open(MANAGER_SOCKET, ret);
 
         return r == -ENOENT || r == -ECONNREFUSED ? 0 : r;
-}
-
-static void wait_a_round(void) {
-        (void) nanosleep(&(struct timespec) { .tv_nsec = ROUND_NSEC }, NULL);
 }
 
 /* ---- what is noted ---- */
@@ -206,11 +193,11 @@ static int stop_all(struct manager *manager, const struct names *names, const ch
                 log_notice("%s: stopping %s, which needs or holds it", target, names->names[i]);
                 r = manager_queue(manager, "StopUnit", names->names[i]);
         }
-        for (unsigned i = 0; i < PATIENCE_ROUNDS && (r >= 0 || r == -EBADRQC); i++) {
+        for (unsigned i = 0; i < MANAGER_ROUNDS && (r >= 0 || r == -EBADRQC); i++) {
                 r = still_running(manager, names);
                 if (r <= 0)
                         return r;
-                wait_a_round();
+                manager_pause();
         }
         return r < 0 ? r : -EINPROGRESS;
 }
@@ -299,18 +286,11 @@ static int end_fsck(const char *note, const char *state) {
 
 static int wait_for_fsck(struct manager *manager, const char *unit, const char *note) {
         char state[32];
-        int r;
+        int r = manager_wait(manager, unit, state, sizeof(state));
 
-        for (unsigned i = 0; i < PATIENCE_ROUNDS; i++) {
-                r = manager_state(manager, unit, state, sizeof(state));
-                if (r < 0)
-                        return r;
-                if (strcmp(state, "queued") != 0 && strcmp(state, "activating") != 0 &&
-                    strcmp(state, "deactivating") != 0)
-                        return end_fsck(note, state);
-                wait_a_round();
-        }
-        return -EALREADY;
+        if (r < 0)
+                return r == -EAGAIN ? -EALREADY : r;
+        return end_fsck(note, state);
 }
 
 int units_fsck(const struct mount_entry *entry) {

@@ -2,11 +2,9 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <linux/dm-ioctl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <time.h>
 
 #include "agent/act/manager.h"
 #include "agent/act/volume.h"
@@ -14,10 +12,6 @@
 #include "agent/base/log.h"
 
 #define CONTROL "/dev/" DM_DIR "/" DM_CONTROL_NODE
-
-/* How long a call waits for what it has begun, and how often it looks. */
-#define PATIENCE_ROUNDS 50
-#define ROUND_NSEC (100L * 1000 * 1000)
 
 /* ---- device mapper ---- */
 
@@ -98,10 +92,6 @@ static int remove_dead(const struct mount_entry *entry) {
 
 /* ---- systemd ---- */
 
-static void manager_closep(struct manager **manager) {
-        *manager = manager_close(*manager);
-}
-
 static int unit_of(const struct mount_volume *volume, char unit[static UNIT_NAME_MAX]) {
         bool lvm = volume->kind == MOUNT_VOLUME_LVM;
         char path[sizeof("/dev/" DM_DIR "/") + MOUNT_VOLUME_NAME_MAX];
@@ -110,44 +100,26 @@ static int unit_of(const struct mount_volume *volume, char unit[static UNIT_NAME
         return unit_name_of_path(lvm ? "unhang-lvm" : "systemd-cryptsetup", path, "service", unit);
 }
 
-/* 1 or 0, or a negative errno. */
-static int is_at_it(struct manager *manager, const char *unit) {
-        char state[32];
-        int r = manager_state(manager, unit, state, sizeof(state));
-
-        return r < 0 ? r
-                     : strcmp(state, "queued") == 0 || strcmp(state, "activating") == 0 ||
-                               strcmp(state, "deactivating") == 0;
-}
-
-static void wait_a_round(void) {
-        (void) nanosleep(&(struct timespec) { .tv_nsec = ROUND_NSEC }, NULL);
-}
-
-/* A unit that is active all the same has lost what it made. */
-static int activate(struct manager *manager, const struct mount_volume *volume) {
-        char unit[UNIT_NAME_MAX];
+/* Somebody may be at it already. A unit that is active all the same has lost what it made. */
+static int activate(struct manager *manager, const struct mount_volume *volume, dev_t *ret) {
+        char unit[UNIT_NAME_MAX], state[32];
         int r;
 
         r = unit_of(volume, unit);
+        if (r >= 0)
+                r = manager_wait(manager, unit, state, sizeof(state));
         if (r < 0)
                 return r;
-        r = is_at_it(manager, unit);
-        if (r < 0)
+        r = number_of(volume->name, ret);
+        if (r != -ENXIO)
                 return r;
-        if (r == 0) {
-                log_notice("activating volume %s: starting %s", volume->name, unit);
-                r = manager_queue(manager, "RestartUnit", unit);
-                if (r < 0)
-                        return r == -EBADRQC ? -ENODEV : r;
-        }
-        for (unsigned i = 0; i < PATIENCE_ROUNDS; i++) {
-                r = is_at_it(manager, unit);
-                if (r <= 0)
-                        return r;
-                wait_a_round();
-        }
-        return -EAGAIN;
+        log_notice("activating volume %s: starting %s", volume->name, unit);
+        r = manager_queue(manager, "RestartUnit", unit);
+        if (r >= 0)
+                r = manager_wait(manager, unit, state, sizeof(state));
+        if (r >= 0)
+                r = number_of(volume->name, ret);
+        return r == -EBADRQC || r == -ENXIO ? -ENODEV : r;
 }
 
 static int raise_one(const struct mount_volume *volume, struct manager **manager, dev_t *ret) {
@@ -160,21 +132,17 @@ static int raise_one(const struct mount_volume *volume, struct manager **manager
                 if (r < 0)
                         return r == -ENOENT || r == -ECONNREFUSED ? -EOPNOTSUPP : r;
         }
-        r = activate(*manager, volume);
-        if (r < 0)
-                return r;
-        r = number_of(volume->name, ret);
-        return r == -ENXIO ? -ENODEV : r;
+        return activate(*manager, volume, ret);
 }
 
 /* udev makes the nodes of a device, and the links, a little later. */
 static int find_source(const struct mount_entry *entry, dev_t device) {
         struct stat st;
 
-        for (unsigned i = 0; i < PATIENCE_ROUNDS; i++) {
+        for (unsigned i = 0; i < MANAGER_ROUNDS; i++) {
                 if (stat(entry->source, &st) == 0 && S_ISBLK(st.st_mode) && st.st_rdev == device)
                         return 0;
-                wait_a_round();
+                manager_pause();
         }
         return -ENODEV;
 }
