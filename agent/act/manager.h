@@ -44,7 +44,8 @@ void manager_pause(void);
 
 /* Waits until UNIT has no job and is on no way to another state, and reads its state, as
  * manager_state() does. 0; -EAGAIN when it still is after these rounds; or a negative errno. */
-int manager_wait(struct manager *manager, const char *unit, char *state, size_t size) _must_check_;
+int manager_wait(struct manager *manager, const char *unit, char *state, size_t size)
+        _must_check_;
 
 /* Whether a unit that is stopped can be started again as it was: not those that end with what began
  * them, which scopes and transient services are. 1, 0, or a negative errno. */
