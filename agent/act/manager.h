@@ -38,7 +38,7 @@ int unit_name_of_path(const char *prefix, const char *path, const char *suffix,
 int manager_state(struct manager *manager, const char *unit, char *state, size_t size)
         _must_check_;
 
-/* How often, and after which pause, systemd is asked what has come of a job: five seconds in all. */
+/* How often, and after which pause, systemd is asked what has come of a job: 5 s in all. */
 #define MANAGER_ROUNDS 50
 void manager_pause(void);
 
