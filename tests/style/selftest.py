@@ -22,7 +22,8 @@ def function(name, lines):
     return f"static inline void\n{name}(void) {{\n" + "        ;\n" * (lines - 2) + "}\n"
 
 
-# CHECK -> (harmless files, faulty files, what must be reported)
+# CHECK -> (harmless files, faulty files, what must be reported); a file is its text, or that and
+# its mode
 CASES = {
     "includes": ({
         "agent/main.c": C + '#include <systemd/sd-event.h>\n#include "agent/act/scsi.h"\n',
@@ -148,15 +149,25 @@ CASES = {
         "agent/bad.c:1: ", "agent/bad.c:2: ", "agent/bad.c:3: ",
         "tests/vm/run.sh:1: ", "tests/vm/run.sh:2: ", "tests/vm/run.sh:3: ",
     ]),
+    "scripts": ({
+        "tests/run": ("#!/bin/sh\n", 0o755),
+        "tests/vm/guest.py": "import os  # not #!/bin/sh\n",
+        "tests/empty": "",
+    }, {
+        "tests/vm/times.py": "#!/usr/bin/env python3\n",
+        "rules/99.rules": ("# a rule\n", 0o755),
+    }, ["tests/vm/times.py: ", "rules/99.rules: "]),
 }
 
 
 def plant(top, files):
     for name, text in files.items():
+        text, mode = text if isinstance(text, tuple) else (text, 0o644)
         path = os.path.join(top, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as f:
             f.write(text)
+        os.chmod(path, mode)
 
 
 def compile_all(top, files, compiler):

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test_nvme.py KERNEL MULTIPATH IO_TIMEOUT [killed]: an NVMe controller with two namespaces that
+"""test_nvme.py KERNEL MULTIPATH IO_TIMEOUT [CASE]: an NVMe controller with two namespaces that
 hangs.
 
 One namespace that hangs beside a healthy one, which is left alone; a reset that cures both; a
 controller that is gone, whose filesystems end with EIO and are mounted again when it is back; and one
-that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite. With
-"killed" only that all of unhangd is killed while it fails the controller, and started again.
+that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite.
+
+CASE is one of these instead: "killed", all of unhangd is killed while it fails the controller, and
+started again; "restarted", that happens when the controller has left the bus.
 """
 
 import json
@@ -45,8 +47,8 @@ def case():
             site = Site(machine)
             try:
                 print(machine.sh(f'unhang show {site.names()[0]}'))
-                if sys.argv[4:] == ['killed']:
-                    killed_in_the_fail(site)
+                if sys.argv[4:]:
+                    {'killed': killed_in_the_fail, 'restarted': restarted}[sys.argv[4]](site)
                     return
                 if seconds == DAYS:
                     one_of_two(site)
@@ -131,8 +133,16 @@ def gone_and_back(site):
     site.controller.take_away()
     jobs = site.write(*site.disks)
     ends(site, names, jobs)
+    give_back(site)
+    is_back(site)
+
+
+def give_back(site):
     site.controller.give_back()
     site.machine.sh('echo 1 > /sys/bus/pci/rescan', 60)
+
+
+def is_back(site):
     site.wait_for_healthy(120)
     for disk in site.disks:
         site.machine.sh(f'grep old /mnt/{disk.number}/old && '
@@ -173,6 +183,57 @@ def killed_in_the_fail(site):
     wait_until(lambda: not site.machine.tasks_in_d(), 180, 'no task is in D')
     statuses = [site.machine.get(job, 60).status for job in jobs]
     assert statuses == [1, 1], statuses
+
+
+def restarted(site):
+    """Nothing but what unhangd has noted tells the next one of disks that have left the bus: with a
+    filesystem that is still held, with all of them unmounted, and with one that cannot be mounted
+    at once when its disk is back."""
+    one, two = site.names()
+    place = f'/mnt/{site.disks[0].number}'
+    holder = site.machine.sh(f'cd {place}; sleep 10000 > /dev/null 2>&1 & echo $!')
+    site.controller.take_away()
+    jobs = site.write(*site.disks)
+    site.agent.wait_for_line(f'{two} .*failed cleanly', 180)
+    site.agent.wait_for_line(f'{one} .*Device or resource busy', 60)
+    restart(site)
+    step(site.agent.wait_for_line(f'{one} .*taking up the incident .*given the disk up', 30))
+    step(site.agent.wait_for_line(f'{two} .*taking up the incident .*given the disk up', 30))
+    assert site.states().count('failed') == 1, site.states()
+    for command in ('status', f'show {one}', f'policy {two}', f'blast-radius {one}',
+                    f'reset --dry-run {two}'):
+        result = site.machine.get(site.machine.bg(f'unhang {command}'))
+        step(f'unhang {command}: {result.status}\n{result.output}')
+    site.machine.sh(f'kill {holder}')
+    site.agent.wait_for_line(f'{one} .*failed cleanly', 60)
+    assert not site.machine.sh('grep " /mnt/" /proc/mounts || true')
+    assert [site.machine.get(job, 60).status for job in jobs] == [1, 1]
+
+    restart(site)
+    wait_until(lambda: site.states() == ['failed', 'failed'], 30, 'both are known to be failed')
+    site.machine.sh(f'mv {place} /mnt/away')
+    give_back(site)
+    step(site.agent.wait_for_line(f'{place}: mount: No such file', 60))
+    restart(site)
+    site.machine.sh(f'mv /mnt/away {place}')
+    is_back(site)
+    files = site.machine.sh('ls /run/unhang/disk-*').split()
+    assert len(files) == 2, f'something is left of the disks as they were: {files}'
+
+    time.sleep(LIMIT + 2)  # a hang that comes sooner would be a relapse
+    one, two = site.names()
+    site.controller.take_away()
+    ends(site, [one, two], site.write(*site.disks))
+    site.machine.sh(f"rm $(grep -l '^disk .* {one} ' /run/unhang/disk-*)")
+    restart(site)
+    assert site.states() == ['failed'], site.states()
+    step(f'{one} is forgotten')
+
+
+def restart(site):
+    site.machine.sh('kill -9 $(pidof unhangd)')
+    site.agent.start(CONFIG)
+    site.machine.wait_for('unhang status | grep -q ^nvme', 30)
 
 
 def ends(site, names, jobs):
