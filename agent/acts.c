@@ -98,7 +98,7 @@ static void make_plan(struct disk *disk) {
                 .mount_time = disk->policy.mount,
                 .fence_wait = USEC_INFINITY,
         };
-        if (disk_attach_error(disk) < 0)
+        if (disk_attach_error(disk) < 0 || disk->gone)
                 return;
         plan_make(&disk->id, &disk->policy, disk->facts_known ? &disk->facts : NULL, plan);
         if (plan->fence_wait != USEC_INFINITY)
@@ -248,5 +248,6 @@ int disk_replace(struct disk *disk, const struct disk_found *found) {
         if (r < 0)
                 return r;
         make_plan(disk);
+        disk_note(disk);
         return 0;
 }

@@ -13,6 +13,7 @@
 #include "agent/by-hand.h"
 #include "agent/incident.h"
 #include "agent/radius.h"
+#include "agent/recall.h"
 #include "agent/recording.h"
 #include "agent/reload.h"
 #include "agent/report/notify.h"
@@ -399,6 +400,7 @@ static int start(struct agent *agent) {
                 return failed(BUS_SOCKET, r);
         if ((r = start_mounts(agent)) < 0)
                 return failed("/proc/self/mountinfo or /proc/swaps", r);
+        recall_disks(agent);
         if ((r = start_udev(agent)) < 0)
                 return failed("udev", r);
         return 0;

@@ -52,10 +52,25 @@ static void take_stack(struct disk *disk, const struct mount_views *views,
         disk->owners = owners_of_disk(&disk->id, &disk->nodes, &disk->stack, claims);
 }
 
+void disk_note(struct disk *disk) {
+        const struct state_disk what = { &disk->id, &disk->nodes, &disk->chosen.properties };
+        struct memory memory;
+        int r;
+
+        assert(disk);
+
+        if (disk->state.fd < 0)
+                return;
+        memory = disk_memory(disk);
+        r = state_file_write(&disk->state, &memory, &what, &disk->mounts);
+        if (r < 0)
+                log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
+                            disk->id.address, disk->state.path, strerror(-r));
+}
+
 static void take_mounts(struct disk *disk, const struct mount_views *views,
                         const struct claims *claims) {
         struct mounts mounts = {};
-        struct memory memory;
         int r;
 
         take_stack(disk, views, claims);
@@ -68,13 +83,7 @@ static void take_mounts(struct disk *disk, const struct mount_views *views,
         mounts_clear(&disk->mounts);
         disk->mounts = mounts;
         record_device(disk);
-        if (disk->state.fd < 0)
-                return;
-        memory = disk_memory(disk);
-        r = state_file_write(&disk->state, &memory, &disk->mounts);
-        if (r < 0)
-                log_warning("%s (%s): cannot note its mounts in %s: %s", disk->id.name,
-                            disk->id.address, disk->state.path, strerror(-r));
+        disk_note(disk);
 }
 
 /* A disk in trouble keeps what stood on it when the trouble began. */
@@ -191,13 +200,14 @@ static void find_stack(struct disk *disk) {
 }
 
 static void resume(struct disk *disk, usec_t now) {
+        struct disk_found before;
         struct memory memory;
         struct mounts mounts;
         int r;
 
         if (disk->state.fd < 0)
                 return;
-        r = state_file_read(&disk->state, &memory, &mounts);
+        r = state_file_read(&disk->state, &memory, &before, &mounts);
         if (r == -ENODATA)
                 return;
         if (r < 0) {
@@ -249,6 +259,71 @@ static void guard(struct disk *disk) {
 
         wording_guarded(disk, text, sizeof(text));
         incident_report(disk, EVENT_GUARDED, text);
+}
+
+/* What stood on a disk that is gone: what the policy is chosen by, and nothing that stays. */
+static int stack_of_mounts(const struct mounts *mounts, struct stack *ret) {
+        struct stack stack = { .complete = true };
+
+        stack.nodes = mounts->n > 0 ? calloc(mounts->n, sizeof(*stack.nodes)) : NULL;
+        if (mounts->n > 0 && !stack.nodes)
+                return -ENOMEM;
+        for (; stack.n < mounts->n; stack.n++) {
+                const struct mount_entry *entry = mounts->entries + stack.n;
+                struct stack_node *node = stack.nodes + stack.n;
+
+                *node = (struct stack_node) {
+                        .kind = STACK_MOUNT,
+                        .parent = -1,
+                        .devnum = entry->devnum,
+                        .id = entry->id,
+                };
+                (void) snprintf(node->name, sizeof(node->name), "%s", entry->fstype);
+                (void) snprintf(node->text, sizeof(node->text), "%.511s", entry->target);
+        }
+        *ret = stack;
+        return 0;
+}
+
+static int set_up_gone(struct disk *disk) {
+        int r;
+
+        if ((r = stack_of_mounts(&disk->mounts, &disk->stack)) < 0 ||
+            (r = domain_own_executor(disk)) < 0)
+                return r;
+        watch_init(&disk->watch, now_monotonic());
+        return 0;
+}
+
+void disk_recall(struct agent *agent, const struct disk_found *found, const struct memory *memory,
+                 struct mounts *mounts, struct state_file *file) {
+        struct disk *disk;
+        int r;
+
+        assert(agent && found && memory && mounts && file);
+
+        disk = disk_new(agent, found);
+        if (!disk) {
+                mounts_clear(mounts);
+                state_file_close(file);
+                return;
+        }
+        disk->gone = true;
+        disk->mounts = *mounts;
+        disk->state = *file;
+        disk->suppressed_until = memory->suppressed_until;
+        r = set_up_gone(disk);
+        if (r < 0) {
+                log_error("%s (%s): cannot be taken up: %s", disk->id.name, disk->id.address,
+                          strerror(-r));
+                (void) disk_free(disk);
+                return;
+        }
+        (void) choose_first(disk);
+        disk_plan(disk);
+        append(agent, disk);
+        record_device(disk);
+        incident_resume(disk, &memory->past, now_monotonic());
 }
 
 /* An NVMe path has no number, and goes by that of its head. */
@@ -466,7 +541,7 @@ void disk_describe_signals(const struct disk *disk, struct bus_status *status) {
         struct signal_text texts[SIGNALS_MAX];
         size_t n;
 
-        n = counters_describe(&disk->counters, disk->policy.stall, texts);
+        n = disk->gone ? 0 : counters_describe(&disk->counters, disk->policy.stall, texts);
         for (size_t i = 0; i < n; i++)
                 bus_signal_add(status, &(struct signal_report) {
                                                .name = texts[i].name,

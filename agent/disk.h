@@ -61,6 +61,14 @@ struct disk {
 void disk_appeared(struct agent *agent, const struct disk_found *found);
 void disk_vanished(struct agent *agent, dev_t devnum);
 
+/* Takes up the incident, in MEMORY, of a disk that an earlier daemon has failed and that the kernel
+ * has no more. MOUNTS and FILE are its own from now on. */
+void disk_recall(struct agent *agent, const struct disk_found *found, const struct memory *memory,
+                 struct mounts *mounts, struct state_file *file);
+
+/* Writes all that a later daemon has to know of the disk. Allocates. */
+void disk_note(struct disk *disk);
+
 /* An NVMe controller was reset: its paths, and the heads, which may be reached by it. */
 void disk_failed_over(struct agent *agent, const char *controller);
 

@@ -392,16 +392,18 @@ int incident_tick(struct disk *disk, usec_t now) {
 }
 
 void incident_resume(struct disk *disk, const struct ladder_past *past, usec_t now) {
-        struct sample sample = {};
+        struct sample sample = disk->gone ? sample_of_gone(now) : (struct sample) {};
 
         assert(disk);
 
-        (void) counters_read(&disk->counters, now, false, &sample);
+        if (!disk->gone)
+                (void) counters_read(&disk->counters, now, false, &sample);
         watch_resume(&disk->watch, past, sample.offline, now);
         if (disk->watch.ladder.past.state == INCIDENT_HEALTHY)
                 return;
-        wording_set(disk, "taking up the incident that an earlier unhangd left in state %s",
-                    incident_state_to_string(past->state));
+        wording_set(disk, "taking up the incident that an earlier unhangd left in state %s%s",
+                    incident_state_to_string(past->state),
+                    disk->gone ? "; the kernel has given the disk up" : "");
         incident_report(disk, EVENT_PROGRESS, disk->detail);
         note_state(disk);
 }

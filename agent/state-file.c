@@ -15,21 +15,35 @@
 #define ACT_TIME " %020" PRIu64
 #define HEAD_MAX 512
 
-int state_file_open(const char *directory, const struct disk_id *disk, struct state_file *ret) {
+static int open_file(const char *path, int flags, struct state_file *ret) {
         struct state_file file = {};
 
-        assert(directory && disk && ret);
-
-        /* The name holds all of the identity that a number can: another disk has another file. */
-        if ((size_t) snprintf(file.path, sizeof(file.path), "%s/disk-%u:%u-%" PRIu64, directory,
-                              major(disk->devnum), minor(disk->devnum),
-                              disk->diskseq) >= sizeof(file.path))
+        if ((size_t) snprintf(file.path, sizeof(file.path), "%s", path) >= sizeof(file.path))
                 return -ENAMETOOLONG;
-        file.fd = open(file.path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        file.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
         if (file.fd < 0)
                 return -errno;
         *ret = file;
         return 0;
+}
+
+int state_file_open(const char *directory, const struct disk_id *disk, struct state_file *ret) {
+        char path[PATH_MAX];
+
+        assert(directory && disk && ret);
+
+        /* The name holds all of the identity that a number can: another disk has another file. */
+        if ((size_t) snprintf(path, sizeof(path), "%s/disk-%u:%u-%" PRIu64, directory,
+                              major(disk->devnum), minor(disk->devnum),
+                              disk->diskseq) >= sizeof(path))
+                return -ENAMETOOLONG;
+        return open_file(path, O_CREAT, ret);
+}
+
+int state_file_open_at(const char *path, struct state_file *ret) {
+        assert(path && ret);
+
+        return open_file(path, 0, ret);
 }
 
 void state_file_close(struct state_file *file) {
@@ -69,6 +83,13 @@ int state_file_set(struct state_file *file, const struct memory *memory) {
         return pwrite_all(file->fd, head, format_head(head, memory), 0);
 }
 
+static const char *const disk_kinds[_DISK_KIND_MAX] = {
+        [DISK_SCSI] = "scsi",
+        [DISK_NVME] = "nvme",
+        [DISK_QUEUE] = "queue",
+        [DISK_BIO] = "bio",
+};
+
 static const char *const volume_kinds[] = {
         [MOUNT_VOLUME_LVM] = "lvm",
         [MOUNT_VOLUME_CRYPT] = "crypt",
@@ -89,15 +110,10 @@ static int write_volumes(FILE *f, const struct mount_entry *entry) {
         return fputc('\n', f) == EOF ? -EIO : 0;
 }
 
-static int write_mount(FILE *f, const struct mount_entry *entry) {
-        const char *const texts[] = { entry->source, entry->root, entry->target, entry->fstype,
-                                      entry->data };
+static int write_texts(FILE *f, const char *const *texts, size_t n) {
         char escaped[4 * PATH_MAX];
 
-        if (fprintf(f, "mount %d %u:%u %lu", entry->id, major(entry->devnum),
-                    minor(entry->devnum), entry->flags) < 0)
-                return -EIO;
-        for (size_t i = 0; i < ELEMENTSOF(texts); i++) {
+        for (size_t i = 0; i < n; i++) {
                 int r = escape_octal(escaped, sizeof(escaped), texts[i]);
 
                 if (r < 0)
@@ -106,24 +122,65 @@ static int write_mount(FILE *f, const struct mount_entry *entry) {
                 if (fprintf(f, " %s", escaped[0] ? escaped : "-") < 0)
                         return -EIO;
         }
-        return write_volumes(f, entry);
+        return 0;
+}
+
+static int write_mount(FILE *f, const struct mount_entry *entry) {
+        const char *const texts[] = { entry->source, entry->root, entry->target, entry->fstype,
+                                      entry->data };
+        int r;
+
+        if (fprintf(f, "mount %d %u:%u %lu", entry->id, major(entry->devnum),
+                    minor(entry->devnum), entry->flags) < 0)
+                return -EIO;
+        r = write_texts(f, texts, ELEMENTSOF(texts));
+        return r < 0 ? r : write_volumes(f, entry);
+}
+
+static int write_property(FILE *f, const char *property) {
+        int r;
+
+        if (fprintf(f, "property") < 0)
+                return -EIO;
+        r = write_texts(f, &property, 1);
+        return r < 0 ? r : fputc('\n', f) == EOF ? -EIO : 0;
+}
+
+static int write_disk(FILE *f, const struct state_disk *disk) {
+        const struct disk_id *id = disk->id;
+        const char *const texts[] = { disk_kinds[id->kind], id->name, id->serial, id->wwid,
+                                      id->driver, id->address, id->domain,
+                                      disk->nodes->reset_node };
+        int r;
+
+        if (fprintf(f, "disk %u:%u %" PRIu64 " %" PRIu64, major(id->devnum), minor(id->devnum),
+                    id->diskseq, disk->properties->bytes) < 0)
+                return -EIO;
+        r = write_texts(f, texts, ELEMENTSOF(texts));
+        if (r == 0 && fputc('\n', f) == EOF)
+                r = -EIO;
+        for (const char *p = NULL; r == 0 && (p = properties_next(disk->properties, p));)
+                r = write_property(f, p);
+        return r;
 }
 
 int state_file_write(struct state_file *file, const struct memory *memory,
-                     const struct mounts *mounts) {
+                     const struct state_disk *disk, const struct mounts *mounts) {
         char head[HEAD_MAX];
         _cleanup_free_ char *text = NULL;
         FILE *f;
         size_t size;
         int r = 0;
 
-        assert(file && memory && mounts);
+        assert(file && memory && disk && mounts);
 
         f = open_memstream(&text, &size);
         if (!f)
                 return -ENOMEM;
         if (fwrite(head, format_head(head, memory), 1, f) != 1)
                 r = -EIO;
+        if (r == 0)
+                r = write_disk(f, disk);
         for (size_t i = 0; r == 0 && i < mounts->n; i++)
                 r = write_mount(f, mounts->entries + i);
         if (fclose(f) != 0 && r == 0)
@@ -197,6 +254,65 @@ static int add_mount(char *line, struct mounts *mounts) {
         return entry ? parse_mount(line, entry) : -ENOMEM;
 }
 
+static int parse_disk(char *line, struct disk_found *disk) {
+        struct disk_id *id = &disk->id;
+        unsigned major_nr, minor_nr;
+        size_t kind = 0;
+        char word[16], *rest;
+        int r, used = 0;
+
+        if (id->name[0] || sscanf(line, "disk %u:%u %" SCNu64 " %" SCNu64 " %n", &major_nr,
+                                  &minor_nr, &id->diskseq, &disk->properties.bytes, &used) != 4 ||
+            used == 0)
+                return -EBADMSG;
+        rest = line + used;
+        if ((r = take_text(&rest, word, sizeof(word))) < 0 ||
+            (r = take_text(&rest, id->name, sizeof(id->name))) < 0 ||
+            (r = take_text(&rest, id->serial, sizeof(id->serial))) < 0 ||
+            (r = take_text(&rest, id->wwid, sizeof(id->wwid))) < 0 ||
+            (r = take_text(&rest, id->driver, sizeof(id->driver))) < 0 ||
+            (r = take_text(&rest, id->address, sizeof(id->address))) < 0 ||
+            (r = take_text(&rest, id->domain, sizeof(id->domain))) < 0 ||
+            (r = take_text(&rest, disk->nodes.reset_node, sizeof(disk->nodes.reset_node))) < 0)
+                return r;
+        while (kind < ELEMENTSOF(disk_kinds) && strcmp(word, disk_kinds[kind]) != 0)
+                kind++;
+        if (rest || kind == ELEMENTSOF(disk_kinds) || !id->name[0] || strchr(id->name, '/'))
+                return -EBADMSG;
+        id->devnum = makedev(major_nr, minor_nr);
+        id->kind = disk->nodes.kind = (enum disk_kind) kind;
+        disk->nodes.diskseq = id->diskseq;
+        return 0;
+}
+
+/* Ours come first: see struct properties. */
+static int parse_property(char *line, struct properties *properties) {
+        char *rest = line + strlen("property "), *value;
+        char text[PROPERTIES_MAX];
+        int r;
+
+        r = take_text(&rest, text, sizeof(text));
+        if (r < 0)
+                return r;
+        value = strchr(text, '=');
+        if (rest || !value)
+                return -EBADMSG;
+        *value++ = '\0';
+        if (!properties_add(properties, text, value))
+                return -EBADMSG;
+        if (strncmp(text, "UNHANG_", strlen("UNHANG_")) == 0)
+                properties->ours = properties->size;
+        return 0;
+}
+
+static int parse_line(char *line, struct disk_found *disk, struct mounts *mounts) {
+        if (strncmp(line, "disk ", strlen("disk ")) == 0)
+                return parse_disk(line, disk);
+        if (strncmp(line, "property ", strlen("property ")) == 0)
+                return parse_property(line, &disk->properties);
+        return add_mount(line, mounts);
+}
+
 /* Cuts the newline. A line without one, or with a NUL, was never written whole: /run was full. */
 static bool end_line(char *line, ssize_t n) {
         size_t length = strcspn(line, "\n");
@@ -239,7 +355,8 @@ static int parse_acts(const char *line, struct memory *memory) {
         return *line == '\0' ? 0 : -EBADMSG;
 }
 
-static int parse(FILE *f, struct memory *memory, struct mounts *mounts) {
+static int parse(FILE *f, struct memory *memory, struct disk_found *disk,
+                 struct mounts *mounts) {
         _cleanup_free_ char *line = NULL;
         size_t size = 0;
         ssize_t n;
@@ -253,7 +370,7 @@ static int parse(FILE *f, struct memory *memory, struct mounts *mounts) {
         if (n < 0 || !end_line(line, n) || parse_acts(line, memory) < 0)
                 return -EBADMSG;
         while ((n = getline(&line, &size, f)) >= 0) {
-                int r = end_line(line, n) ? add_mount(line, mounts) : -EBADMSG;
+                int r = end_line(line, n) ? parse_line(line, disk, mounts) : -EBADMSG;
 
                 if (r < 0)
                         return r;
@@ -261,13 +378,15 @@ static int parse(FILE *f, struct memory *memory, struct mounts *mounts) {
         return 0;
 }
 
-int state_file_read(struct state_file *file, struct memory *ret, struct mounts *ret_mounts) {
+int state_file_read(struct state_file *file, struct memory *ret, struct disk_found *ret_disk,
+                    struct mounts *ret_mounts) {
         _cleanup_fclose_ FILE *f = NULL;
+        struct disk_found disk = {};
         struct mounts mounts = {};
         struct memory memory = {};
         int fd, r;
 
-        assert(file && ret && ret_mounts);
+        assert(file && ret && ret_disk && ret_mounts);
 
         fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 3);
         if (fd < 0)
@@ -278,12 +397,13 @@ int state_file_read(struct state_file *file, struct memory *ret, struct mounts *
                 return -ENOMEM;
         }
         rewind(f);
-        r = parse(f, &memory, &mounts);
+        r = parse(f, &memory, &disk, &mounts);
         if (r < 0) {
                 mounts_clear(&mounts);
                 return r;
         }
         *ret = memory;
+        *ret_disk = disk;
         *ret_mounts = mounts;
         return 0;
 }

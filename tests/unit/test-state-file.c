@@ -17,6 +17,24 @@
 
 #define ACTED_AT ((usec_t) 1234567890123)
 
+static const struct disk_id disk = {
+        .name = "nvme0c0n1",
+        .diskseq = 7,
+        .serial = "a b\\c",
+        .wwid = "nvme.1b36-61 62",
+        .kind = DISK_NVME,
+        .driver = "nvme",
+        .address = "nvme0",
+        .domain = "nvme0",
+};
+static const struct disk_nodes nodes = { .reset_node = "/dev/nvme0n1" };
+static const struct properties properties = {
+        .bytes = 1 << 30,
+        .size = 58,
+        .ours = 39,
+        .text = "UNHANG_POLICY=data base\0UNHANG_IGNORE=\0ID_MODEL=QEMU NVMe",
+};
+
 /* A memory of its own for each: nothing is the same by chance. */
 static struct memory memory_of(enum incident_state state, usec_t acted_at) {
         struct memory memory = {
@@ -32,9 +50,10 @@ static struct memory memory_of(enum incident_state state, usec_t acted_at) {
 
 static int write_all(struct state_file *file, enum incident_state state, usec_t acted_at,
                      const struct mounts *mounts) {
+        const struct state_disk what = { &disk, &nodes, &properties };
         struct memory memory = memory_of(state, acted_at);
 
-        return state_file_write(file, &memory, mounts);
+        return state_file_write(file, &memory, &what, mounts);
 }
 
 static int set(struct state_file *file, enum incident_state state, usec_t acted_at) {
@@ -42,8 +61,6 @@ static int set(struct state_file *file, enum incident_state state, usec_t acted_
 
         return state_file_set(file, &memory);
 }
-
-static const struct disk_id disk = { .name = "sda", .diskseq = 7 };
 
 static struct state_file open_in(const struct temp_dir *dir) {
         struct disk_id id = disk;
@@ -85,14 +102,33 @@ static void assert_same_entry(const struct mount_entry *a, const struct mount_en
         }
 }
 
+static void assert_same_disk(const struct disk_found *found) {
+        assert_string_equal(found->id.name, disk.name);
+        assert_int_equal(found->id.devnum, disk.devnum);
+        assert_int_equal(found->id.diskseq, disk.diskseq);
+        assert_int_equal(found->nodes.diskseq, disk.diskseq);
+        assert_string_equal(found->id.serial, disk.serial);
+        assert_string_equal(found->id.wwid, disk.wwid);
+        assert_int_equal(found->id.kind, disk.kind);
+        assert_int_equal(found->nodes.kind, disk.kind);
+        assert_string_equal(found->id.driver, disk.driver);
+        assert_string_equal(found->id.address, disk.address);
+        assert_string_equal(found->id.domain, disk.domain);
+        assert_string_equal(found->nodes.reset_node, nodes.reset_node);
+        assert_true(properties_equal(&found->properties, &properties));
+        assert_true(properties_equal_ours(&found->properties, &properties));
+}
+
 /* Reads it through another descriptor, as the next daemon does. */
 static void assert_tells(const struct temp_dir *dir, enum incident_state state, usec_t acted_at,
                          const struct mounts *mounts) {
         struct state_file file = open_in(dir);
         struct memory found = {}, told = memory_of(state, acted_at);
+        struct disk_found what;
         struct mounts back = {};
 
-        assert_int_equal(state_file_read(&file, &found, &back), 0);
+        assert_int_equal(state_file_read(&file, &found, &what, &back), 0);
+        assert_same_disk(&what);
         assert_memory_equal(&found, &told, sizeof(told));
         assert_int_equal(back.n, mounts->n);
         for (size_t i = 0; i < back.n; i++)
@@ -204,12 +240,16 @@ static void test_longest_texts(void **state) {
 static int read_bytes(const struct temp_dir *dir, const void *data, size_t n) {
         struct memory memory = { .past.state = _INCIDENT_STATE_MAX };
         struct state_file file = open_in(dir);
+        struct disk_found what;
         struct mounts mounts = {};
         int r;
 
         write_bytes(file.path, data, n);
-        r = state_file_read(&file, &memory, &mounts);
+        r = state_file_read(&file, &memory, &what, &mounts);
         if (r == 0) {
+                assert_true(what.id.kind < _DISK_KIND_MAX);
+                assert_true(memchr(what.id.name, '\0', sizeof(what.id.name)));
+                assert_true(what.properties.size <= PROPERTIES_MAX);
                 assert_true(memory.past.state < _INCIDENT_STATE_MAX);
                 assert_true(memory.past.act < _STEP_MAX);
                 for (size_t i = 0; i < mounts.n; i++)
@@ -232,6 +272,10 @@ static int read_file_text(const struct temp_dir *dir, const char *text) {
         "state failed       offline              1 00000000000000000123 00000000000000000000\n"
 #define ACTS "acts 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
 #define LINE STATE ACTS
+#define DISK \
+        "disk 259:1 7 1024 nvme nvme0c0n1 serial nvme.1b36 nvme nvme0 nvme0 /dev/nvme0n1\n" \
+        "property UNHANG_POLICY=data\\040base\n" \
+        "property ID_MODEL=QEMU\n"
 #define MOUNT "mount 42 8:1 1024 /dev/sda1 / /mnt/a ext4 errors=remount-ro\n"
 
 static void test_nothing_told(void **state) {
@@ -256,10 +300,20 @@ static void test_garbage(void **state) {
                 LINE "mount 1 8:1 0 a / /b 012345678901234567890123456789012 -\n",
                 LINE MOUNT "mount 1\n",
                 LINE "mount 42 8:1 1024 /dev/sda1 / /mnt/a ext4 ro extra\n",
+                LINE "disk\n", LINE "disk \n", LINE DISK DISK,
+                LINE "disk 259:1 7 1024 nvme\n", LINE "disk 259:1 7 nvme sda s w d a h n\n",
+                LINE "disk 259:1 7 1 nvm sda s w d a h n\n",
+                LINE "disk 259:1 7 1 nvme - s w d a h n\n",
+                LINE "disk 259:1 7 1 nvme ../sda s w d a h n\n",
+                LINE "disk 259:1 7 1 nvme sda s w d a h\n",
+                LINE "disk 259:1 7 1 nvme sda s w d a h n n\n",
+                LINE "property\n", LINE "property \n", LINE "property X\n",
+                LINE "property X=1 2\n",
         };
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
 
         assert_int_equal(read_file_text(&dir, LINE MOUNT MOUNT), 0);
+        assert_int_equal(read_file_text(&dir, LINE DISK MOUNT), 0);
         for (size_t i = 0; i < ELEMENTSOF(garbage); i++)
                 if (read_file_text(&dir, garbage[i]) != -EBADMSG)
                         fail_msg("taken for a state file: \"%s\"", garbage[i]);
@@ -283,7 +337,7 @@ static void test_too_long(void **state) {
 /* Cut anywhere: either it ends with a whole line, or it makes no sense. A mount with half of its
  * options would be worse than none. */
 static void test_truncated(void **state) {
-        static const char whole[] = LINE MOUNT MOUNT;
+        static const char whole[] = LINE DISK MOUNT MOUNT;
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
 
         for (size_t n = 1; n < sizeof(whole); n++)
@@ -294,7 +348,7 @@ static void test_truncated(void **state) {
 
 /* As a write that found /run full leaves it: the size is there, the end is not. */
 static void test_hole(void **state) {
-        static const char whole[] = LINE MOUNT MOUNT;
+        static const char whole[] = LINE DISK MOUNT MOUNT;
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
 
         for (size_t n = 0; n + 1 < sizeof(whole); n++) {
@@ -315,7 +369,7 @@ static void test_hole(void **state) {
 }
 
 static void test_random_damage(void **state) {
-        static const char whole[] = LINE MOUNT MOUNT;
+        static const char whole[] = LINE DISK MOUNT MOUNT;
         _cleanup_temp_dir_ struct temp_dir dir = temp_dir_new();
         struct random random = { 0x756e68616e6b };
 
