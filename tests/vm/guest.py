@@ -194,7 +194,7 @@ class Guest:
     udev     run systemd-udevd in a busybox guest (a debian guest always does)
     devices  more arguments for QEMU
     append   more words for the kernel command line
-    kernel   another kernel than Debian's own: '5.10', '6.1', '6.12' or 'newest'
+    kernel   another kernel than Debian's own, as images has them: '6.1', '6.12-amd64'
     qemu     10 for a QEMU of at least this version; what nvme needs is taken anyhow
     nvme     images, each a controller with one namespace, or a list of them: its namespaces
     nvme_options  of each of these controllers

@@ -9,7 +9,8 @@ from guest import CommandFailed
 # No rule of udev tells libdevmapper in a busybox guest that a node is made.
 DM = 'export DM_DISABLE_UDEV=1'
 
-MODULES = 'dm-mod dm-crypt ecb xts raid1 xfs btrfs'
+# The kernel cannot ask for what it needs itself: there is no /sbin/modprobe.
+MODULES = 'crc32_generic crc32c_generic dm-mod dm-crypt ecb xts raid1 xfs btrfs'
 
 MAKE = {
     'ext4': '/usr/sbin/mke2fs -q -t ext4 -F -E lazy_itable_init=0,lazy_journal_init=0,nodiscard {}',
@@ -17,6 +18,7 @@ MAKE = {
                             '-E lazy_itable_init=0,nodiscard {}',
     'xfs': '/usr/sbin/mkfs.xfs -q -f -K {}',
     'btrfs': '/usr/sbin/mkfs.btrfs -q -f -K {}',
+    'f2fs': '/usr/sbin/mkfs.f2fs -q -f -t 0 {}',
 }
 BUILD = {
     'disk': 'true',
@@ -102,6 +104,12 @@ class Stack:
             return ''  # to mount it again is the check
         if self._filesystem == 'xfs':
             self._sh(f'xfs_repair -n {self._device} 2>&1')
+            return ''
+        if self._filesystem == 'f2fs':
+            # That the superblock could not be written while the disk was failed is told to whoever
+            # syncs the device next.
+            self._sh(f'dd if=/dev/null of={self._device} conv=notrunc,fsync 2>&1 || true')
+            self._sh(f'fsck.f2fs --dry-run {self._device} 2>&1')
             return ''
         mended = ''
         if failed:

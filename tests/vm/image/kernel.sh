@@ -7,19 +7,27 @@
 
 # The suites in which a kernel is looked for.
 kernel_suites() {
-    case $1 in
+    case ${1%-amd64} in
     5.10) echo bullseye-security ;;
     6.1) echo bookworm bookworm-security ;;
     6.12) echo trixie trixie-security ;;
     newest) echo trixie-backports ;;
-    *) die "no such kernel: $1 (5.10, 6.1, 6.12 or newest)" ;;
+    *) die "no such kernel: $1 (5.10, 6.1, 6.12 or newest, or one of them with -amd64)" ;;
     esac
 }
 
-# The packages of the newest cloud kernel. Up to 7.0 it is one, later its modules are another.
+# The cloud kernel, or with -amd64 the one for all machines, which has F2FS.
+kernel_flavour() {
+    case $1 in
+    *-amd64) echo amd64 ;;
+    *) echo cloud-amd64 ;;
+    esac
+}
+
+# The packages of the newest kernel. Up to 7.0 it is one, later its modules are another.
 kernel_packages() {
     local image
-    image=$(dependencies linux-image-cloud-amd64 2>/dev/null | grep -m 1 '^linux-image-[0-9]') ||
+    image=$(dependencies "linux-image-$1" 2>/dev/null | grep -m 1 '^linux-image-[0-9]') ||
         return 0
     echo "$image"
     dependencies "$image" | grep -E '^linux-(base|binary|modules)-[0-9]' || true
@@ -31,7 +39,7 @@ ask_for_kernel() {
     suites=$(kernel_suites "$name")
     # shellcheck disable=SC2086 # several words
     use_suites "kernel-$name" $suites
-    packages=$(kernel_packages)
+    packages=$(kernel_packages "$(kernel_flavour "$name")")
     if [ -n "$packages" ]; then
         # shellcheck disable=SC2046,SC2086
         echo $packages $(versions $packages) > "$answer"
@@ -65,6 +73,7 @@ make_kernel() {
     get_kernel $packages
     mkdir -p "$build/tree/usr/lib"
     ln -s usr/lib "$build/tree/lib" # where depmod looks
+    [ "$(kernel_flavour "$name")" = cloud-amd64 ] || modules+=(f2fs crc32_generic crc32c_generic)
     add_modules "$build/tree"
     rm "$build/tree/lib"
     pack "$build/tree" > "$build/modules.img"

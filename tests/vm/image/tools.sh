@@ -3,19 +3,21 @@
 #
 #   tools.img  the programs and their libraries, to be laid over the initramfs
 
-tool_packages=(btrfs-progs cryptsetup-bin dmsetup e2fsprogs fio lvm2 mdadm nvme-cli util-linux
-    xfsprogs)
+tool_packages=(btrfs-progs cryptsetup-bin dmsetup e2fsprogs f2fs-tools fio lvm2 mdadm nvme-cli
+    util-linux xfsprogs)
 tools=(
     /usr/bin/fio
     /usr/sbin/blkdiscard
     /usr/sbin/cryptsetup
     /usr/sbin/dmsetup
     /usr/sbin/fsck
+    /usr/sbin/fsck.f2fs
     /usr/sbin/fsck.xfs
     /usr/sbin/fstrim
     /usr/sbin/lvm
     /usr/sbin/mdadm
     /usr/sbin/mkfs.btrfs
+    /usr/sbin/mkfs.f2fs
     /usr/sbin/mkfs.xfs
     /usr/sbin/nvme
     /usr/sbin/xfs_repair
