@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What is prepared on a disk: XFS's limit of retries; and the timeout of its commands.
 
-A LUN reset 200 s after the hang: with the timeout that unhangd has set the request is sent again,
-with the kernel's own it is too old for that, and ends with EIO (scsi_lib.c)."""
+A LUN reset long after the hang: with the timeout that unhangd has set the request is sent again,
+with one that is left as it was it is too old for that, and ends with EIO (scsi_lib.c)."""
 
 import time
 
 import scenario
 from scenario import Agent, Site, step
 
-LIMIT = 200
+# The kernel sends nothing again that is older than six times the timeout.
+TIMEOUT, LIMIT = 5, 40
 CONFIG = f'''[Prepare]
 XfsMaxRetries=3
 
 [Detect]
-WarnSec=30s
+WarnSec=20s
 StallSec={LIMIT}s
 
 [Recover]
@@ -44,17 +45,18 @@ def xfs_limits(site, agent):
 
 def case():
     with Site('busybox', udev=True, tools=True) as site:
-        before = timeout(site, site.sick)
+        for disk in (site.sick, site.sibling):
+            site.guest.sh(f'echo {TIMEOUT} > /sys/block/{disk.name}/device/timeout')
         agent = Agent(site.guest)
         agent.start(CONFIG)
-        step(agent.wait_for_line(f'{site.sick.name}: ScsiTimeoutSec=: set; it was {before}', 30))
+        step(agent.wait_for_line(f'{site.sick.name}: ScsiTimeoutSec=: set; it was {TIMEOUT}', 30))
         prepared = timeout(site, site.sick)
         step(f'device/timeout: {prepared} s')
         site.guest.wait_for(f'[ $(cat /sys/block/{site.sibling.name}/device/timeout) = {prepared} ]')
 
         xfs_limits(site, agent)
         assert timeout(site, site.sick) == prepared, 'it is set as before'
-        site.guest.sh(f'echo {before} > /sys/block/{site.sibling.name}/device/timeout')
+        site.guest.sh(f'echo {TIMEOUT} > /sys/block/{site.sibling.name}/device/timeout')
 
         jobs = []
         for disk in (site.sick, site.sibling):
