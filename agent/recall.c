@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +13,18 @@
 
 #define SYSFS "/sys"
 
+/* What cannot be told is not taken for gone: with its file, a disk loses who has suppressed it. */
 static bool is_there(const struct disk_id *id) {
         char dir[DISK_PATH_MAX];
         struct disk_nodes nodes;
         struct disk_id now;
+        int r;
 
         (void) snprintf(dir, sizeof(dir), SYSFS "/class/block/%s", id->name);
-        return device_read(SYSFS, dir, &now, &nodes) >= 0 && device_is_same(&now, id);
+        r = device_read(SYSFS, dir, &now, &nodes);
+        if (r == -ENOENT || r == -ENODEV)
+                return false;
+        return r < 0 || device_is_same(&now, id);
 }
 
 /* Whether something was left to be done when it was failed. */

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """test_f2fs.py KERNEL: F2FS, which only Debian's kernels for all machines have, so that the campaign
-cannot draw it. Each answer to the reset that leads to another end, with all that the campaign asks
-of a run: no record lost, every writer told, mounted again, no harm."""
+cannot draw it. One reset that cures the disk, and two that do not, so that it is failed and comes
+back; with all that the campaign asks of a run: no record lost, every writer told, mounted again, no
+harm."""
 
 import sys
 

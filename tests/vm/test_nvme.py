@@ -200,10 +200,15 @@ def restarted(site):
     step(site.agent.wait_for_line(f'{one} .*taking up the incident .*given the disk up', 30))
     step(site.agent.wait_for_line(f'{two} .*taking up the incident .*given the disk up', 30))
     assert site.states().count('failed') == 1, site.states()
-    for command in ('status', f'show {one}', f'policy {two}', f'blast-radius {one}',
-                    f'reset --dry-run {two}'):
-        result = site.machine.get(site.machine.bg(f'unhang {command}'))
+    for command, status, said in (('status', 4, 'taken up again when it appears'),
+                                  (f'show {one}', 4, f'{place}  mount'),
+                                  (f'policy {two}', 0, 'StallSec=5s'),
+                                  (f'blast-radius {one}', 0, place),
+                                  (f'reset --dry-run {two}', 1, 'no rung')):
+        result = site.machine.get(site.machine.bg(f'unhang {command} 2>&1'))
         step(f'unhang {command}: {result.status}\n{result.output}')
+        assert result.status == status and said in result.output, command
+        assert 'seen through' not in result.output, 'nothing is seen of a disk that is gone'
     site.machine.sh(f'kill {holder}')
     site.agent.wait_for_line(f'{one} .*failed cleanly', 60)
     assert not site.machine.sh('grep " /mnt/" /proc/mounts || true')
@@ -214,9 +219,12 @@ def restarted(site):
     site.machine.sh(f'mv {place} /mnt/away')
     give_back(site)
     step(site.agent.wait_for_line(f'{place}: mount: No such file', 60))
+    wait_until(lambda: 'healthy' in site.states(), 60, 'the other one is back')
     restart(site)
     site.machine.sh(f'mv /mnt/away {place}')
     is_back(site)
+    assert count(site, 'taking up the incident') == 1, 'of one that has been failed'
+    assert count(site, 'given the disk up') == 0, 'both were there'
     files = site.machine.sh('ls /run/unhang/disk-*').split()
     assert len(files) == 2, f'something is left of the disks as they were: {files}'
 
