@@ -28,6 +28,9 @@
 #define MOUNTS_SHARE 20
 #define MOUNTS_AGAIN (30 * USEC_PER_SEC)
 
+/* The disks of a controller that is removed go one after the other. */
+#define ENDED_WITHIN USEC_PER_MINUTE
+
 static void record_device(struct disk *disk) {
         char line[RECORDING_LINE_MAX];
 
@@ -358,9 +361,21 @@ static void let_go(struct disk *disk, const char *text) {
         (void) disk_free(disk);
 }
 
+/* Whether an act has ended it: udev may tell of it before that returns; and one that an earlier
+ * unhangd began, which was killed, goes on in the kernel. */
+static bool is_being_ended(const struct disk *disk, usec_t now) {
+        if (!disk->domain)
+                return false;
+        for (const struct disk *d = disk->agent->disks; d; d = d->next)
+                if (d->gone && d->watch.ladder.failed && d->id.kind == DISK_NVME &&
+                    strcmp(d->id.domain, disk->id.domain) == 0 &&
+                    now - d->watch.ladder.past.acted_at < ENDED_WITHIN)
+                        return true;
+        return domain_is_ending(disk->domain);
+}
+
 static void vanished(struct disk *disk) {
-        /* udev may tell of it before the act that has led to it returns. */
-        if (disk->domain && domain_is_ending(disk->domain))
+        if (is_being_ended(disk, now_monotonic()))
                 incident_dragged(disk, now_monotonic());
         if (outlives(disk))
                 incident_gone(disk);

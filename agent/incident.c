@@ -398,7 +398,7 @@ void incident_resume(struct disk *disk, const struct ladder_past *past, usec_t n
 
         if (!disk->gone)
                 (void) counters_read(&disk->counters, now, false, &sample);
-        watch_resume(&disk->watch, past, sample.offline, now);
+        watch_resume(&disk->watch, past, sample.offline, disk_footing(disk), now);
         if (disk->watch.ladder.past.state == INCIDENT_HEALTHY)
                 return;
         wording_set(disk, "taking up the incident that an earlier unhangd left in state %s%s",

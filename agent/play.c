@@ -281,7 +281,7 @@ static void fact_started(struct play *play) {
         play->looked = false;
         play->ticked = play->now;
         begin_watch(play);
-        watch_resume(&play->watch, &past, play->disk.offline, play->now);
+        watch_resume(&play->watch, &past, play->disk.offline, play->story->footing, play->now);
         (void) fprintf(play->out, "%12s  %s, taken up\n", SECONDS(play->now),
                        incident_state_to_string(play->watch.ladder.past.state));
 }

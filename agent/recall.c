@@ -7,6 +7,8 @@
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
+#include "agent/base/macro.h"
+#include "agent/base/time-util.h"
 #include "agent/decide/drivers.h"
 #include "agent/observe/device.h"
 #include "agent/recall.h"
@@ -33,36 +35,111 @@ static bool is_pending(const struct ladder_past *past) {
                 return true;
         if (past->state == INCIDENT_HEALTHY || past->state == INCIDENT_RECOVERED)
                 return false;
-        return step_is_fail(past->act) || past->act == STEP_CONTROLLER_END ||
-               past->act == STEP_CONTROLLER_REMOVE;
+        return step_is_fail(past->act) || past->act == STEP_CONTROLLER_END;
 }
 
-static void recall(struct agent *agent, const char *path) {
+/* Whether the kernel may have given its controller up for an act whose end was not noted. */
+static bool is_being_ended(const struct ladder_past *past) {
+        switch (past->state) {
+        case INCIDENT_ACTING:
+                return past->act == STEP_CONTROLLER_RESET;
+        case INCIDENT_FAILING:
+        case INCIDENT_ENDING:
+        case INCIDENT_RESTORING:
+        case INCIDENT_FINISHING:
+        case INCIDENT_DRAINING:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* One that is told of in a state file, and has left the bus. */
+struct lost {
         struct state_file file;
         struct disk_found disk;
         struct memory memory;
         struct mounts mounts;
+};
+
+static void lost_clear(struct lost *lost) {
+        mounts_clear(&lost->mounts);
+        state_file_close(&lost->file);
+}
+
+/* What makes no sense is told of when its disk is there. */
+static bool lost_read(const char *path, struct lost *ret) {
         int r;
 
-        r = state_file_open_at(path, &file);
+        *ret = (struct lost) { .file.fd = -EBADF };
+        r = state_file_open_at(path, &ret->file);
         if (r < 0) {
                 log_warning("%s: cannot be opened: %s", path, strerror(-r));
-                return;
+                return false;
         }
-        /* What makes no sense is told of when its disk is there. */
-        if (state_file_read(&file, &memory, &disk, &mounts) < 0) {
-                state_file_close(&file);
-                return;
+        r = state_file_read(&ret->file, &ret->memory, &ret->disk, &ret->mounts);
+        if (r >= 0 && ret->disk.id.name[0] && !is_there(&ret->disk.id))
+                return true;
+        if (r >= 0)
+                mounts_clear(&ret->mounts);
+        state_file_close(&ret->file);
+        return false;
+}
+
+/* With a controller all its disks go, also those that an unhangd was killed before it told them. */
+static bool was_ended(const glob_t *files, const struct disk_id *id) {
+        bool found = false;
+        struct lost other;
+
+        for (size_t i = 0; id->kind == DISK_NVME && !found && i < files->gl_pathc; i++)
+                if (lost_read(files->gl_pathv[i], &other)) {
+                        found = strcmp(other.disk.id.domain, id->domain) == 0 &&
+                                is_being_ended(&other.memory.past);
+                        lost_clear(&other);
+                }
+        return found;
+}
+
+static void recall(struct agent *agent, struct lost *lost, bool ended) {
+        struct ladder_past *past = &lost->memory.past;
+
+        if (ended && !is_pending(past)) {
+                past->state = INCIDENT_DRAINING;
+                past->act = STEP_CONTROLLER_REMOVE;
+                past->acted_at = now_monotonic();
         }
-        if (!disk.id.name[0] || is_there(&disk.id)) {
-                mounts_clear(&mounts);
-                state_file_close(&file);
-        } else if (is_pending(&memory.past))
-                disk_recall(agent, &disk, &memory, &mounts, &file);
+        if (is_pending(past))
+                disk_recall(agent, &lost->disk, &lost->memory, &lost->mounts, &lost->file);
         else {
-                mounts_clear(&mounts);
-                state_file_remove(&file);
+                mounts_clear(&lost->mounts);
+                state_file_remove(&lost->file);
         }
+}
+
+/* Before any of them is taken up, or its file removed. */
+static void find_ended(const glob_t *files, bool *ended) {
+        struct lost lost;
+
+        for (size_t i = 0; i < files->gl_pathc; i++)
+                if (lost_read(files->gl_pathv[i], &lost)) {
+                        ended[i] = was_ended(files, &lost.disk.id);
+                        lost_clear(&lost);
+                }
+}
+
+static void recall_all(struct agent *agent, const glob_t *files) {
+        _cleanup_free_ bool *ended = calloc(files->gl_pathc, sizeof(*ended));
+        struct lost lost;
+
+        if (!ended) {
+                log_warning("cannot take up what an earlier unhangd has failed: %s",
+                            strerror(ENOMEM));
+                return;
+        }
+        find_ended(files, ended);
+        for (size_t i = 0; i < files->gl_pathc; i++)
+                if (lost_read(files->gl_pathv[i], &lost))
+                        recall(agent, &lost, ended[i]);
 }
 
 void recall_disks(struct agent *agent) {
@@ -73,7 +150,6 @@ void recall_disks(struct agent *agent) {
         if (agent->dry_run)
                 return;
         if (glob(UNHANG_RUNTIME_DIR "/disk-*", 0, NULL, &found) == 0)
-                for (size_t i = 0; i < found.gl_pathc; i++)
-                        recall(agent, found.gl_pathv[i]);
+                recall_all(agent, &found);
         globfree(&found);
 }

@@ -23,10 +23,11 @@ void watch_init(struct watch *watch, usec_t now) {
         ladder_init(&watch->ladder, now);
 }
 
-void watch_resume(struct watch *watch, const struct ladder_past *past, bool offline, usec_t now) {
+void watch_resume(struct watch *watch, const struct ladder_past *past, bool offline,
+                  enum footing footing, usec_t now) {
         assert(watch && past);
 
-        ladder_resume(&watch->ladder, &watch->plan, past, offline, now);
+        ladder_resume(&watch->ladder, &watch->plan, past, offline, footing, now);
 }
 
 bool watch_wants_list(const struct watch *watch, usec_t now) {

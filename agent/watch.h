@@ -30,7 +30,8 @@ struct watch {
 void watch_init(struct watch *watch, usec_t now);
 
 /* As ladder_resume(). */
-void watch_resume(struct watch *watch, const struct ladder_past *past, bool offline, usec_t now);
+void watch_resume(struct watch *watch, const struct ladder_past *past, bool offline,
+                  enum footing footing, usec_t now);
 
 /* Whether the sample taken at NOW is to list the requests. */
 bool watch_wants_list(const struct watch *watch, usec_t now);

@@ -42,7 +42,7 @@ struct controller {
         char function[PATH_MAX]; /* its directory on PCI */
         int reset, state, remove, rescan;
         int identify;            /* reading it makes the kernel send a command; -EBADF: none */
-        uint32_t bar[2];         /* as it was when it was opened */
+        uint32_t bar;            /* the lower half of BAR 0: of what kind it is */
         struct undo_value values[_VALUE_MAX];
         char paths[_VALUE_MAX][DISK_PATH_MAX];
 };
@@ -91,7 +91,7 @@ static void open_values(struct controller *c, const struct disk_nodes *nodes) {
         open_value(c, VALUE_MAX_RETRIES, module, "max_retries", 0, 0);
         open_value(c, VALUE_ADMIN_MODULE, module, "admin_timeout", 0, 0);
         open_value(c, VALUE_ADMIN, nodes->device_dir, "admin_timeout", 0, 0);
-        open_value(c, VALUE_BAR, c->function, "config", PCI_BASE_ADDRESS_1, sizeof(c->bar[1]));
+        open_value(c, VALUE_BAR, c->function, "config", PCI_BASE_ADDRESS_1, sizeof(c->bar));
 
         (void) snprintf(bridge, sizeof(bridge), "%s", c->function);
         slash = strrchr(bridge, '/');
@@ -125,11 +125,10 @@ static int open_hwmon(const char *device_dir) {
 static void read_bar(struct controller *c) {
         int fd = c->values[VALUE_BAR].fd;
 
-        if (fd < 0 || c->undo->door->read(fd, c->bar, sizeof(c->bar), PCI_BASE_ADDRESS_0) !=
+        if (fd < 0 || c->undo->door->read(fd, &c->bar, sizeof(c->bar), PCI_BASE_ADDRESS_0) !=
                               sizeof(c->bar))
-                memset(c->bar, 0, sizeof(c->bar));
-        c->bar[0] = le32toh(c->bar[0]);
-        c->bar[1] = le32toh(c->bar[1]);
+                c->bar = 0;
+        c->bar = le32toh(c->bar);
 }
 
 static int open_files(struct controller *c, const struct disk_nodes *nodes) {
@@ -281,9 +280,8 @@ static int put_back(const struct controller *c, const char *holder) {
 }
 
 static bool has_movable_bar(const struct controller *c) {
-        return (c->bar[0] & (PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
-                       PCI_BASE_ADDRESS_MEM_TYPE_64 &&
-               c->bar[1] != UINT32_MAX;
+        return (c->bar & (PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
+               PCI_BASE_ADDRESS_MEM_TYPE_64;
 }
 
 /* Takes the controller's registers away. Nobody puts a BAR back in a reset, as it is done with the
@@ -291,7 +289,7 @@ static bool has_movable_bar(const struct controller *c) {
  * hypervisor keeps, and with it the registers. */
 static int move_away(const struct controller *c) {
         const struct undo_value *bar = c->values + VALUE_BAR;
-        char now[sizeof(c->bar[1])];
+        char now[sizeof(c->bar)];
         int r;
 
         r = change(c, VALUE_BAR, AWAY);

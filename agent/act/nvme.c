@@ -41,15 +41,32 @@ static int open_io_timeout(const char *block_dir) {
         return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Neither of the two ioctls asks the device. */
+/* The ioctl for it fails on a head that has no path just now (drivers/nvme/host/ioctl.c:
+ * nvme_ns_head_ioctl). */
+static int read_nsid(struct namespace *disk, const char *block_dir) {
+        char path[2 * DISK_PATH_MAX];
+        _cleanup_close_ int fd = -EBADF;
+        uint64_t nsid;
+        int r;
+
+        (void) snprintf(path, sizeof(path), "%s/nsid", block_dir);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = read_number(fd, &nsid);
+        if (r >= 0)
+                disk->nsid = (uint32_t) nsid;
+        return r;
+}
+
+/* The ioctl does not ask the device. */
 static int open_node(struct namespace *disk, const char *node) {
         int block_size;
 
         disk->node = open(node, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
         if (disk->node < 0)
                 return -errno;
-        if (ioctl(disk->node, BLKSSZGET, &block_size) < 0 ||
-            nvme_get_nsid(disk->node, &disk->nsid) < 0)
+        if (ioctl(disk->node, BLKSSZGET, &block_size) < 0)
                 return -errno;
         disk->block_size = (uint32_t) block_size;
         return 0;
@@ -63,9 +80,10 @@ int namespace_open(const struct disk_nodes *nodes, struct namespace **ret) {
 
         if (!disk)
                 return -ENOMEM;
+        disk->node = -EBADF;
         disk->io_timeout = open_io_timeout(nodes->block_dir);
-        r = open_node(disk, nodes->reset_node);
-        if (r < 0)
+        if ((r = read_nsid(disk, nodes->block_dir)) < 0 ||
+            (r = open_node(disk, nodes->reset_node)) < 0)
                 return r;
         disk->block = aligned_alloc(disk->block_size, disk->block_size);
         disk->report = calloc(1, REPORT_SIZE);

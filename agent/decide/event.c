@@ -92,7 +92,7 @@ static enum event event_of_settling(const struct ladder *ladder, const struct vi
         if (symptom->progress && !symptom->offline)
                 return EVENT_CLEAR;
         if (symptom->held)
-                return EVENT_NONE;
+                return view->now >= ladder->deadline ? EVENT_STICKS : EVENT_NONE;
         if (symptom->offline && symptom->progress)
                 return may(view, view->plan->fail) ? EVENT_GIVE_UP : EVENT_NONE;
         if (!has_no_effect(view))

@@ -21,6 +21,7 @@ enum event {
         EVENT_DONE,      /* the step succeeded */
         EVENT_ERROR,     /* the step failed */
         EVENT_GIVEN_UP,  /* the driver has given the controller up in the reset: all has ended */
+        EVENT_STICKS,    /* what an earlier daemon began holds the disk, and does not end */
         EVENT_AGAIN,     /* the kernel is recovering the host and let the step not pass */
         EVENT_REQUEST,   /* a person asked for a cure */
         EVENT_REQUEST_FAIL, /* a person asked to fail the disk */

@@ -97,6 +97,7 @@ static const struct rule {
         { INCIDENT_SETTLING, EVENT_NEXT, INCIDENT_ACTING },
         { INCIDENT_SETTLING, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_UNCURED },
+        { INCIDENT_SETTLING, EVENT_STICKS, INCIDENT_ENDING },
 
         { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_CHECKING },
         { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* LADDER_PROBES_MAX times */
@@ -456,7 +457,7 @@ static enum incident_state resumed_state(enum incident_state state, bool offline
 }
 
 void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct ladder_past *past,
-                   bool offline, usec_t now) {
+                   bool offline, enum footing footing, usec_t now) {
         enum incident_state next;
 
         assert(ladder && plan && past);
@@ -475,6 +476,9 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
                 next = INCIDENT_FAILED;
         if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)
                 next = INCIDENT_SETTLING;
+        if (next == INCIDENT_DRAINING && offline && plan->finish != STEP_NONE &&
+            footing != FOOTING_SYSTEM)
+                next = INCIDENT_FINISHING;
         ladder->contained = next == INCIDENT_CONTAINED;
         ladder->failed = next != INCIDENT_SETTLING && next != INCIDENT_CLEARING;
         ladder->answers = next == INCIDENT_FAILED && !offline;
@@ -483,6 +487,9 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
             past->act != STEP_CONTROLLER_END)
                 ladder->past.act = plan->fail;
         enter(ladder, plan, next, STEP_NONE, now);
+        /* A reset may sit in the kernel, and hold the disk: it has its time once more. */
+        if (next == INCIDENT_SETTLING && plan->end != STEP_NONE && footing != FOOTING_SYSTEM)
+                ladder->deadline = now + plan->answer;
 }
 
 bool ladder_observe(struct ladder *ladder, const struct plan *plan, const struct policy *policy,
@@ -497,6 +504,8 @@ bool ladder_observe(struct ladder *ladder, const struct plan *plan, const struct
                 view.leave &= ~(plan->fail != STEP_NONE ? BIT(plan->fail) : 0);
         if (footing != FOOTING_DATA)
                 view.leave &= ~BIT(STEP_FS_SHUTDOWN);
+        if (ladder->past.state == INCIDENT_SETTLING && !symptom->held)
+                ladder->deadline = USEC_INFINITY; /* what holds it later is something else */
         event = event_of_sample(ladder, &view);
         return fire(ladder, plan, event, event_cure(ladder, &view), footing, now);
 }

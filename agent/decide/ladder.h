@@ -56,9 +56,11 @@ struct ladder {
 void ladder_init(struct ladder *ladder, usec_t now);
 
 /* Takes up what an earlier daemon left; no rung is repeated before the effect of the last has been
- * looked at for a whole window. OFFLINE: the disk is so now. */
+ * looked at for a whole window. OFFLINE: the disk is so now; then what the plan has to finish that
+ * with is done again, for a daemon may have been killed before it. One that is held by a reset that
+ * does not return is ended after the time that a reset has. */
 void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct ladder_past *past,
-                   bool offline, usec_t now);
+                   bool offline, enum footing footing, usec_t now);
 
 /* The next sample has been looked at, or the deadline has come. LEAVE: BIT(step) for each step that
  * may be begun now. FOOTING: what stands, or stood, on the disk. Returns whether the state changed;

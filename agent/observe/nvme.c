@@ -52,19 +52,20 @@ static bool is_locked_down(const char *sysfs) {
                !strstr(text, "[none]");
 }
 
+/* By its kind: where it is does not matter, for an unhangd that was killed may have moved it, and it
+ * is put back before anything is done. */
 static bool has_movable_bar(const char *function) {
         char path[PATH_MAX];
         _cleanup_close_ int fd = -EBADF;
-        uint32_t bar[2];
+        uint32_t bar;
 
         if (join(path, function, "config") < 0)
                 return false;
         fd = open(path, O_RDONLY | O_CLOEXEC);
-        if (fd < 0 || pread(fd, bar, sizeof(bar), PCI_BASE_ADDRESS_0) != sizeof(bar))
+        if (fd < 0 || pread(fd, &bar, sizeof(bar), PCI_BASE_ADDRESS_0) != sizeof(bar))
                 return false;
-        return (le32toh(bar[0]) & (PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
-                       PCI_BASE_ADDRESS_MEM_TYPE_64 &&
-               le32toh(bar[1]) != UINT32_MAX;
+        return (le32toh(bar) & (PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK)) ==
+               PCI_BASE_ADDRESS_MEM_TYPE_64;
 }
 
 /* "0000:01:00.0" */

@@ -182,7 +182,7 @@ static inline void effect_of_kill(struct world *w, const struct plan *plan,
                 w->offline = w->given_up = false;
         if (e->in_time && (w->ladder.step == STEP_FS_CLEAR || w->ladder.step == STEP_FS_UMOUNT))
                 w->missing = true;
-        ladder_resume(&w->ladder, plan, &past, is_offline(w), NOW);
+        ladder_resume(&w->ladder, plan, &past, is_offline(w), w->footing, NOW);
 }
 
 static inline bool returns(struct world *w, const struct plan *plan, const struct event *e,

@@ -225,6 +225,7 @@ static struct disk_nodes false_controller(const struct temp_dir *dir) {
         (void) snprintf(nodes.reset_node, sizeof(nodes.reset_node), "%s/node", dir->path);
         write_text(nodes.reset_node, "");
         write_text(temp_path(dir, "nvme0/state"), "live\n");
+        write_text(temp_path(dir, "nvme0/nvme0n1/nsid"), "1\n");
         write_text(temp_path(dir, "nvme0/reset_controller"), "");
         make_symlink("..", temp_path(dir, "nvme0/device"));
         return nodes;

@@ -377,9 +377,18 @@ static void check_acts(const struct move *m) {
                 check_fail(m);
         if (to == INCIDENT_FINISHING)
                 must(m, "a controller is removed only after it was failed",
-                     e->kind == KIND_RETURNED &&
-                     ((e->error == 0 && ends_io(e->step)) ||
-                      (e->error == -ENETRESET && e->step == STEP_CONTROLLER_RESET)));
+                     m->before->footing != FOOTING_SYSTEM &&
+                             (e->kind == KIND_RETURNED
+                                      ? (e->error == 0 && ends_io(e->step)) ||
+                                                (e->error == -ENETRESET &&
+                                                 e->step == STEP_CONTROLLER_RESET)
+                                      : e->kind == KIND_KILLED && is_offline(m->after)));
+        if (to == INCIDENT_ENDING && from == INCIDENT_SETTLING)
+                must(m, "a reset that an earlier daemon began is ended when it holds the disk for long",
+                     e->kind == KIND_OBSERVE && e->late && e->symptom.held && !e->symptom.progress &&
+                             m->search->plan->end != STEP_NONE &&
+                             m->before->footing != FOOTING_SYSTEM &&
+                             m->before->ladder.deadline != USEC_INFINITY);
         if (to == INCIDENT_FENCING)
                 must(m, "a machine is given up only when a disk is stuck for long, and with leave",
                      e->kind == KIND_OBSERVE && has_leave(m, STEP_FENCE) &&
@@ -456,10 +465,16 @@ static void check_watch(const struct move *m) {
                 must(m, "what nobody can see changes nothing", to == from);
 }
 
+/* That nothing holds a disk that settles any more is no change, but it is remembered. */
+static bool same_deadline(const struct ladder *a, const struct ladder *b) {
+        return a->deadline == b->deadline ||
+               (a->past.state == INCIDENT_SETTLING && a->deadline == USEC_INFINITY);
+}
+
 /* Field by field: what lies between them may be anything. */
 static bool same_ladder(const struct ladder *a, const struct ladder *b) {
         return a->past.state == b->past.state && a->step == b->step && a->overdue == b->overdue &&
-               a->since == b->since && a->deadline == b->deadline && a->backoff == b->backoff &&
+               a->since == b->since && same_deadline(a, b) && a->backoff == b->backoff &&
                a->failed == b->failed && a->contained == b->contained &&
                a->answers == b->answers && a->probes == b->probes &&
                a->past.act == b->past.act && a->past.unmounted == b->past.unmounted &&

@@ -184,7 +184,7 @@ static void test_unmounted_is_not_forgotten(void **state) {
 
         past = s.ladder.past;
         past.state = INCIDENT_REPORTED;
-        ladder_resume(&s.ladder, &p, &past, false, s.now);
+        ladder_resume(&s.ladder, &p, &past, false, FOOTING_DATA, s.now);
         assert_state(&s, INCIDENT_CLEARING);
 }
 
@@ -257,10 +257,10 @@ static void test_resume(void **state) {
         struct ladder_past past = { .state = INCIDENT_HELD, .act = STEP_LUN_RESET };
         struct story s = story_new(FOOTING_DATA);
 
-        ladder_resume(&s.ladder, &p, &past, false, s.now);
+        ladder_resume(&s.ladder, &p, &past, false, FOOTING_DATA, s.now);
         assert_state(&s, INCIDENT_SETTLING);
         past.state = INCIDENT_UNMOUNTING;
-        ladder_resume(&s.ladder, &p, &past, true, s.now);
+        ladder_resume(&s.ladder, &p, &past, true, FOOTING_DATA, s.now);
         assert_state(&s, INCIDENT_FAILED);
 }
 

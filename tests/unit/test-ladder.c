@@ -353,7 +353,8 @@ static void test_resume(void **state) {
                         past = (struct ladder_past) { .state = cases[i].left, .act = STEP_LUN_RESET,
                                                       .acted_at = 33 * S, .acts = { 33 * S } };
                         remounts.on_recovered = ON_RECOVERED_REMOUNT;
-                        ladder_resume(&s.ladder, &remounts, &past, offline, s.now);
+                        ladder_resume(&s.ladder, &remounts, &past, offline,
+                                      FOOTING_DATA, s.now);
                         assert_state(&s, wanted);
                         assert_int_equal(s.ladder.since, s.now);
                         assert_false(s.ladder.overdue);
@@ -370,12 +371,49 @@ static void test_resume(void **state) {
                 }
 }
 
+/* What was killed between the end of a controller's I/O and its removal leaves requests that only
+ * the removal ends, and siblings that nobody has told. */
+static void test_resumed_removal(void **state) {
+        static const struct {
+                bool finish, offline;
+                enum footing footing;
+                enum incident_state wanted;
+        } cases[] = {
+                { true, true, FOOTING_DATA, INCIDENT_FINISHING },
+                { true, true, FOOTING_NONE, INCIDENT_FINISHING },
+                { true, true, FOOTING_SYSTEM, INCIDENT_DRAINING },
+                { true, false, FOOTING_DATA, INCIDENT_SETTLING },
+                { false, true, FOOTING_DATA, INCIDENT_DRAINING }, /* such as of a disk that is gone */
+        };
+        static const enum incident_state left[] = { INCIDENT_ACTING, INCIDENT_FAILING,
+                                                    INCIDENT_FINISHING, INCIDENT_DRAINING };
+
+        for (size_t i = 0; i < ELEMENTSOF(cases); i++)
+                for (size_t k = 0; k < ELEMENTSOF(left); k++) {
+                        struct story s = { .now = 77 * S };
+                        const struct plan nvme = {
+                                .fail = STEP_CONTROLLER_FAIL,
+                                .finish = cases[i].finish ? STEP_CONTROLLER_REMOVE : STEP_NONE,
+                        };
+                        const struct ladder_past past = { .state = left[k],
+                                                          .act = STEP_CONTROLLER_RESET };
+
+                        ladder_resume(&s.ladder, &nvme, &past, cases[i].offline, cases[i].footing,
+                                      s.now);
+                        assert_state(&s, cases[i].wanted);
+                        assert_int_equal(s.ladder.step, cases[i].wanted == INCIDENT_FINISHING
+                                                                ? STEP_CONTROLLER_REMOVE
+                                                                : STEP_NONE);
+                        assert_int_equal(s.ladder.failed, cases[i].offline);
+                }
+}
+
 static void test_resumed_settling_takes_a_whole_window(void **state) {
         struct story s = { .now = 77 * S, .footing = FOOTING_DATA };
         const struct ladder_past past = { .state = INCIDENT_ACTING, .act = STEP_LUN_RESET,
                                           .acted_at = 33 * S };
 
-        ladder_resume(&s.ladder, &plan, &past, false, s.now);
+        ladder_resume(&s.ladder, &plan, &past, false, FOOTING_DATA, s.now);
         s.now += 1000 * S;
         assert_false(observe_quiet(&s, policy.settle - 1));
         assert_true(observe_quiet(&s, policy.settle));
@@ -441,6 +479,7 @@ int main(void) {
                 cmocka_unit_test(test_request),
                 cmocka_unit_test(test_only_the_step_that_is_wanted),
                 cmocka_unit_test(test_resume),
+                cmocka_unit_test(test_resumed_removal),
                 cmocka_unit_test(test_resumed_settling_takes_a_whole_window),
                 cmocka_unit_test(test_shift),
                 cmocka_unit_test(test_words),

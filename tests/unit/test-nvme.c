@@ -105,7 +105,7 @@ static void test_bar(void **state) {
         } cases[] = {
                 { 0x4, 0, 64, true },     { 0xc, 0, 64, true },  { 0x0, 0, 64, false },
                 { 0x2, 0, 64, false },    { 0x1, 0, 64, false }, { 0x5, 0, 64, false },
-                { 0x4, 0xff, 64, false }, { 0x4, 0, 0x14, false },
+                { 0x4, 0xff, 64, true },  { 0x4, 0, 0x10, false },
         };
         struct world *w = *state;
 

@@ -382,7 +382,7 @@ static void test_resume(void **state) {
 
         watch_init(&s.watch, s.sample.at);
         s.watch.plan = plan;
-        watch_resume(&s.watch, &past, false, s.sample.at);
+        watch_resume(&s.watch, &past, false, FOOTING_DATA, s.sample.at);
         assert_state(&s, INCIDENT_SETTLING);
         assert_int_equal(s.watch.ladder.past.acted_at, 77 * S);
         assert_false(s.watch.begun);

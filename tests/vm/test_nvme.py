@@ -7,8 +7,9 @@ One namespace that hangs beside a healthy one, which is left alone; a reset that
 controller that is gone, whose filesystems end with EIO and are mounted again when it is back; and one
 that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or infinite.
 
-CASE is one of these instead: "killed", all of unhangd is killed while it fails the controller, and
-started again; "restarted", that happens when the controller has left the bus.
+CASE is one of these instead: "killed", all of unhangd is killed while it ends the controller, at
+several moments of it, and started again; "restarted", that happens when the controller has left the
+bus.
 """
 
 import json
@@ -48,7 +49,7 @@ def case():
             try:
                 print(machine.sh(f'unhang show {site.names()[0]}'))
                 if sys.argv[4:]:
-                    {'killed': killed_in_the_fail, 'restarted': restarted}[sys.argv[4]](site)
+                    {'killed': killed, 'restarted': restarted}[sys.argv[4]](site)
                     return
                 if seconds == DAYS:
                     one_of_two(site)
@@ -167,22 +168,56 @@ def hang(site):
     return jobs
 
 
+def killed(site):
+    """All of unhangd is killed in the midst of an end, and what it has not ended the next one does,
+    on both: when the controller is dead and not yet removed, which is when requests still wait for
+    it; when it has just left the bus; and while it is being failed, when what was changed for that
+    is put back as well."""
+    for wanted, condition in (('dead', '[ "$x" = dead ]'), ('gone', 'false')):
+        names = site.names()
+        state = f'/sys/class/nvme/{site.controller.name()}/state'
+        assert site.machine.sh(f'cat {state}') == 'live'
+        site.controller.take_away()
+        jobs = site.write(*site.disks)
+        kill_when(site, f'{state} && ! {condition}')
+        found = site.machine.sh(f'cat {state} 2>/dev/null || echo gone')
+        step(f'all of unhangd is killed when the controller is to be {wanted}; it is {found}')
+        taken_up(site, names, jobs)
+        give_back(site)
+        is_back(site)
+        time.sleep(LIMIT + 2)  # a hang that comes sooner would be a relapse
+    killed_in_the_fail(site)
+
+
+def kill_when(site, ended, after='true'):
+    """Nothing is forked between what is waited for, the end of a loop that reads a file into x, and
+    the kill: it may last no more than some hundredths of a second."""
+    return site.machine.sh(f'pids=$(pidof unhangd); while read x < {ended}; do :; done 2>/dev/null; '
+                           f'kill -9 $pids; {after}', 180)
+
+
 def killed_in_the_fail(site):
-    """What is changed for as long as a controller is being failed is put back by the next daemon."""
+    names = site.names()
     jobs = hang(site)
-    file = f'{PARAMETERS}/max_retries'
-    # It may be changed for no more than some hundredths of a second: nothing is forked in between.
-    left = site.machine.sh('pids=$(pidof unhangd); '
-                           f'while read x < {file} && [ "$x" != 0 ]; do :; done; '
-                           f'kill -9 $pids; sleep 1; cat {file}', 180)
-    assert left == '0', f'it was killed too late: {left}'
-    step('all of unhangd is killed, and nvme_core.max_retries is still 0')
-    site.agent.start(CONFIG)
-    wait_until(lambda: site.read_values() == site.values, 60, 'it is put back')
+    # Without multipath the reset does not return, and the controller is ended by a command.
+    parameter, value = ('max_retries', '0') if sys.argv[2] == 'Y' else ('admin_timeout', '3')
+    file = f'{PARAMETERS}/{parameter}'
+    left = kill_when(site, f'{file} && [ "$x" != {value} ]', f'sleep 1; cat {file}')
+    assert left == value, f'it was killed too late: {left}'
+    step(f'all of unhangd is killed, and nvme_core.{parameter} is still {value}')
+    taken_up(site, names, jobs)
     step(f'put back by the next one: {site.read_values().split()}')
-    wait_until(lambda: not site.machine.tasks_in_d(), 180, 'no task is in D')
-    statuses = [site.machine.get(job, 60).status for job in jobs]
-    assert statuses == [1, 1], statuses
+
+
+def taken_up(site, names, jobs):
+    """By a new unhangd, which has said nothing yet."""
+    site.agent.start(CONFIG)
+    for name in names:
+        step(site.agent.wait_for_line(f'{name} .*failed cleanly', 180))
+    assert [site.machine.get(job, 60).status for job in jobs] == [1, 1]
+    assert not site.machine.sh('grep " /mnt/" /proc/mounts || true')
+    wait_until(lambda: not site.machine.tasks_in_d(), 10, 'no task is in D')
+    wait_until(lambda: site.read_values() == site.values, 60, 'all is put back')
 
 
 def restarted(site):
