@@ -55,10 +55,8 @@ struct ladder {
 
 void ladder_init(struct ladder *ladder, usec_t now);
 
-/* Takes up what an earlier daemon left; no rung is repeated before the effect of the last has been
- * looked at for a whole window. OFFLINE: the disk is so now; then what the plan has to finish that
- * with is done again, for a daemon may have been killed before it. One that is held by a reset that
- * does not return is ended after the time that a reset has. */
+/* Takes up what an earlier daemon left; no rung is repeated before a whole window was looked at.
+ * OFFLINE: it is so now; what finishes that is done again. A reset that sticks is ended in time. */
 void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct ladder_past *past,
                    bool offline, enum footing footing, usec_t now);
 

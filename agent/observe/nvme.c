@@ -52,8 +52,8 @@ static bool is_locked_down(const char *sysfs) {
                !strstr(text, "[none]");
 }
 
-/* By its kind: where it is does not matter, for an unhangd that was killed may have moved it, and it
- * is put back before anything is done. */
+/* By its kind: where it is does not matter, for an unhangd that was killed may have moved it, and
+ * it is put back before anything is done. */
 static bool has_movable_bar(const char *function) {
         char path[PATH_MAX];
         _cleanup_close_ int fd = -EBADF;

@@ -384,9 +384,9 @@ static void check_acts(const struct move *m) {
                                                  e->step == STEP_CONTROLLER_RESET)
                                       : e->kind == KIND_KILLED && is_offline(m->after)));
         if (to == INCIDENT_ENDING && from == INCIDENT_SETTLING)
-                must(m, "a reset that an earlier daemon began is ended when it holds the disk for long",
-                     e->kind == KIND_OBSERVE && e->late && e->symptom.held && !e->symptom.progress &&
-                             m->search->plan->end != STEP_NONE &&
+                must(m, "a reset of an earlier daemon is ended when it holds the disk for long",
+                     e->kind == KIND_OBSERVE && e->late && e->symptom.held &&
+                             !e->symptom.progress && m->search->plan->end != STEP_NONE &&
                              m->before->footing != FOOTING_SYSTEM &&
                              m->before->ladder.deadline != USEC_INFINITY);
         if (to == INCIDENT_FENCING)

@@ -383,7 +383,7 @@ static void test_resumed_removal(void **state) {
                 { true, true, FOOTING_NONE, INCIDENT_FINISHING },
                 { true, true, FOOTING_SYSTEM, INCIDENT_DRAINING },
                 { true, false, FOOTING_DATA, INCIDENT_SETTLING },
-                { false, true, FOOTING_DATA, INCIDENT_DRAINING }, /* such as of a disk that is gone */
+                { false, true, FOOTING_DATA, INCIDENT_DRAINING }, /* as of a disk that is gone */
         };
         static const enum incident_state left[] = { INCIDENT_ACTING, INCIDENT_FAILING,
                                                     INCIDENT_FINISHING, INCIDENT_DRAINING };
