@@ -349,8 +349,10 @@ static bool outlives(const struct disk *disk) {
 static void let_go(struct disk *disk, const char *text) {
         struct disk **link = &disk->agent->disks;
 
-        while (*link != disk)
+        while (*link != disk) {
+                assert(*link); /* it is one of them */
                 link = &(*link)->next;
+        }
         *link = disk->next;
         prepare(disk, true); /* it may have been taken out by a rule, and be there */
         if (disk->call)
