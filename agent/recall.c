@@ -7,7 +7,6 @@
 
 #include "agent/agent.h"
 #include "agent/base/log.h"
-#include "agent/base/macro.h"
 #include "agent/base/time-util.h"
 #include "agent/decide/drivers.h"
 #include "agent/observe/device.h"
@@ -39,7 +38,7 @@ static bool is_pending(const struct ladder_past *past) {
 }
 
 /* Whether the kernel may have given its controller up for an act whose end was not noted. */
-static bool is_being_ended(const struct ladder_past *past) {
+static bool is_unfinished(const struct ladder_past *past) {
         switch (past->state) {
         case INCIDENT_ACTING:
                 return past->act == STEP_CONTROLLER_RESET;
@@ -86,7 +85,8 @@ static bool lost_read(const char *path, struct lost *ret) {
         return false;
 }
 
-/* With a controller all its disks go, also those that an unhangd was killed before it told them. */
+/* With a controller all its disks go, also those that an unhangd was killed before it told them.
+ * One of them that was taken up already is told of in its file as draining. */
 static bool was_ended(const glob_t *files, const struct disk_id *id) {
         bool found = false;
         struct lost other;
@@ -94,16 +94,16 @@ static bool was_ended(const glob_t *files, const struct disk_id *id) {
         for (size_t i = 0; id->kind == DISK_NVME && !found && i < files->gl_pathc; i++)
                 if (lost_read(files->gl_pathv[i], &other)) {
                         found = strcmp(other.disk.id.domain, id->domain) == 0 &&
-                                is_being_ended(&other.memory.past);
+                                is_unfinished(&other.memory.past);
                         lost_clear(&other);
                 }
         return found;
 }
 
-static void recall(struct agent *agent, struct lost *lost, bool ended) {
+static void recall(struct agent *agent, struct lost *lost, const glob_t *files) {
         struct ladder_past *past = &lost->memory.past;
 
-        if (ended && !is_pending(past)) {
+        if (!is_pending(past) && was_ended(files, &lost->disk.id)) {
                 past->state = INCIDENT_DRAINING;
                 past->act = STEP_CONTROLLER_REMOVE;
                 past->acted_at = now_monotonic();
@@ -116,40 +116,17 @@ static void recall(struct agent *agent, struct lost *lost, bool ended) {
         }
 }
 
-/* Before any of them is taken up, or its file removed. */
-static void find_ended(const glob_t *files, bool *ended) {
-        struct lost lost;
-
-        for (size_t i = 0; i < files->gl_pathc; i++)
-                if (lost_read(files->gl_pathv[i], &lost)) {
-                        ended[i] = was_ended(files, &lost.disk.id);
-                        lost_clear(&lost);
-                }
-}
-
-static void recall_all(struct agent *agent, const glob_t *files) {
-        _cleanup_free_ bool *ended = calloc(files->gl_pathc, sizeof(*ended));
-        struct lost lost;
-
-        if (!ended) {
-                log_warning("cannot take up what an earlier unhangd has failed: %s",
-                            strerror(ENOMEM));
-                return;
-        }
-        find_ended(files, ended);
-        for (size_t i = 0; i < files->gl_pathc; i++)
-                if (lost_read(files->gl_pathv[i], &lost))
-                        recall(agent, &lost, ended[i]);
-}
-
 void recall_disks(struct agent *agent) {
         glob_t found = {};
+        struct lost lost;
 
         assert(agent);
 
         if (agent->dry_run)
                 return;
         if (glob(UNHANG_RUNTIME_DIR "/disk-*", 0, NULL, &found) == 0)
-                recall_all(agent, &found);
+                for (size_t i = 0; i < found.gl_pathc; i++)
+                        if (lost_read(found.gl_pathv[i], &lost))
+                                recall(agent, &lost, &found);
         globfree(&found);
 }

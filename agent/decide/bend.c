@@ -99,3 +99,66 @@ enum incident_state ladder_bend(const struct ladder *ladder, const struct plan *
                 return INCIDENT_UNCURED;
         return bend_home(ladder, bend_by_policy(ladder, plan, next, footing));
 }
+
+/* ---- after a restart ---- */
+
+static enum incident_state resumed_state(enum incident_state state, bool offline) {
+        switch (state) {
+        case INCIDENT_ACTING:
+        case INCIDENT_UNCURED:
+        case INCIDENT_SETTLING:
+        case INCIDENT_VERIFYING:
+        case INCIDENT_CHECKING:
+        case INCIDENT_FAILING:
+        case INCIDENT_ENDING:
+        case INCIDENT_FINISHING:
+        case INCIDENT_RESTORING:
+        case INCIDENT_DRAINING:
+        case INCIDENT_UNDRAINED:
+        case INCIDENT_FENCING:
+                /* Not offline: it was killed before it did anything. Look again first. */
+                return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;
+        case INCIDENT_CLEARING:
+        case INCIDENT_HELD:
+        case INCIDENT_REVIVING:
+                /* What was unmounted already is still to be mounted. */
+                return offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
+        case INCIDENT_SHUTTING:
+        case INCIDENT_UNMOUNTING:
+        case INCIDENT_BUSY:
+                /* A filesystem is shut down only while its disk fails all I/O. */
+                return offline ? INCIDENT_SHUTTING : INCIDENT_FAILING;
+        case INCIDENT_FAILED:
+        case INCIDENT_RETURNING:
+        case INCIDENT_AWAITING:
+        case INCIDENT_MOUNTING:
+                return INCIDENT_FAILED;
+        case INCIDENT_CONTAINING:
+        case INCIDENT_CONTAINED:
+                return INCIDENT_CONTAINED;
+        default:
+                return INCIDENT_HEALTHY;
+        }
+}
+
+enum incident_state ladder_bend_resumed(const struct ladder_past *past, const struct plan *plan,
+                                        bool offline, enum footing footing) {
+        enum incident_state next;
+
+        assert(past && plan);
+
+        next = resumed_state(past->state, offline);
+        if (next == INCIDENT_HEALTHY && past->unmounted)
+                next = offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
+        if (next == INCIDENT_FAILING && plan->fail == STEP_NONE)
+                next = INCIDENT_DRAINING;
+        if (next == INCIDENT_SHUTTING && plan->on_failed < ON_FAILED_SHUTDOWN)
+                next = INCIDENT_FAILED;
+        if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)
+                next = INCIDENT_SETTLING;
+        /* What still waits for a controller that is dead ends only with its removal. */
+        if (next == INCIDENT_DRAINING && offline && plan->finish != STEP_NONE &&
+            footing != FOOTING_SYSTEM)
+                next = INCIDENT_FINISHING;
+        return next;
+}

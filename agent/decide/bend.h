@@ -9,3 +9,7 @@
 /* The state that is entered where the table has NEXT. */
 enum incident_state ladder_bend(const struct ladder *ladder, const struct plan *plan,
                                 enum incident_state next, enum footing footing);
+
+/* The state in which a daemon takes up what an earlier one left. OFFLINE: the disk is so now. */
+enum incident_state ladder_bend_resumed(const struct ladder_past *past, const struct plan *plan,
+                                        bool offline, enum footing footing);

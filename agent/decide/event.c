@@ -85,14 +85,27 @@ static bool has_no_effect(const struct view *view) {
                view->symptom->left >= view->policy->settle;
 }
 
+/* What an earlier daemon began may be in the kernel still, and its end is told to nobody: as long
+ * as there is a deadline, this is about that. No disk on a dead controller is well. */
+static enum event event_of_left_act(const struct ladder *ladder, const struct view *view) {
+        if (ladder->deadline == USEC_INFINITY)
+                return EVENT_NONE;
+        if (view->symptom->offline)
+                return EVENT_GIVEN_UP;
+        return view->now >= ladder->deadline && may(view, view->plan->end) ? EVENT_STICKS
+                                                                            : EVENT_NONE;
+}
+
 /* On an offline disk all I/O ends, which says nothing; whoever set it offline, it is failed. */
 static enum event event_of_settling(const struct ladder *ladder, const struct view *view) {
         const struct symptom *symptom = view->symptom;
+        enum event left;
 
         if (symptom->progress && !symptom->offline)
                 return EVENT_CLEAR;
-        if (symptom->held)
-                return view->now >= ladder->deadline ? EVENT_STICKS : EVENT_NONE;
+        left = event_of_left_act(ladder, view);
+        if (left != EVENT_NONE || symptom->held)
+                return left;
         if (symptom->offline && symptom->progress)
                 return may(view, view->plan->fail) ? EVENT_GIVE_UP : EVENT_NONE;
         if (!has_no_effect(view))

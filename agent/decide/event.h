@@ -20,7 +20,7 @@ enum event {
         EVENT_DEADLINE,  /* the time of this state is over */
         EVENT_DONE,      /* the step succeeded */
         EVENT_ERROR,     /* the step failed */
-        EVENT_GIVEN_UP,  /* the driver has given the controller up in the reset: all has ended */
+        EVENT_GIVEN_UP,  /* the driver has given the controller up in an act: all has ended */
         EVENT_STICKS,    /* what an earlier daemon began holds the disk, and does not end */
         EVENT_AGAIN,     /* the kernel is recovering the host and let the step not pass */
         EVENT_REQUEST,   /* a person asked for a cure */

@@ -76,8 +76,12 @@ static bool applies(enum refusal refusal, const struct policy *policy,
 static bool concerns(enum refusal refusal, enum step step) {
         bool rung = step_is_cure(step) || step_is_fail(step);
 
-        if (step == STEP_FENCE && (refusal == REFUSAL_HELD || refusal == REFUSAL_SYMPTOM))
-                return false; /* a reset that never returns is a reason for it */
+        /* A reset that never returns is a reason for these. */
+        if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&
+            (refusal == REFUSAL_HELD || refusal == REFUSAL_SYMPTOM))
+                return false;
+        if (step == STEP_CONTROLLER_END && refusal == REFUSAL_RECOVERING)
+                return false;
         return rung || (refusal != REFUSAL_RADIUS && refusal != REFUSAL_SIBLINGS &&
                         refusal != REFUSAL_BUDGET);
 }
@@ -111,7 +115,7 @@ uint32_t guard_leave(const struct policy *policy, const struct plan *plan,
         assert(policy && plan && c);
 
         leave = bit_if(policy, c, plan->fail) | bit_if(policy, c, STEP_FS_SHUTDOWN) |
-                bit_if(policy, c, STEP_FENCE);
+                bit_if(policy, c, STEP_FENCE) | bit_if(policy, c, plan->end);
         for (unsigned i = 0; i < plan->n_cures; i++)
                 leave |= bit_if(policy, c, plan->cures[i]);
         return leave;

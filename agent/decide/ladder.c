@@ -98,6 +98,7 @@ static const struct rule {
         { INCIDENT_SETTLING, EVENT_GIVE_UP, INCIDENT_FAILING },
         { INCIDENT_SETTLING, EVENT_DEADLINE, INCIDENT_UNCURED },
         { INCIDENT_SETTLING, EVENT_STICKS, INCIDENT_ENDING },
+        { INCIDENT_SETTLING, EVENT_GIVEN_UP, INCIDENT_FINISHING },
 
         { INCIDENT_VERIFYING, EVENT_DONE, INCIDENT_CHECKING },
         { INCIDENT_VERIFYING, EVENT_ERROR, INCIDENT_SETTLING }, /* LADDER_PROBES_MAX times */
@@ -417,43 +418,10 @@ void ladder_init(struct ladder *ladder, usec_t now) {
         enter(ladder, &none, INCIDENT_HEALTHY, STEP_NONE, now);
 }
 
-static enum incident_state resumed_state(enum incident_state state, bool offline) {
-        switch (state) {
-        case INCIDENT_ACTING:
-        case INCIDENT_UNCURED:
-        case INCIDENT_SETTLING:
-        case INCIDENT_VERIFYING:
-        case INCIDENT_CHECKING:
-        case INCIDENT_FAILING:
-        case INCIDENT_ENDING:
-        case INCIDENT_FINISHING:
-        case INCIDENT_RESTORING:
-        case INCIDENT_DRAINING:
-        case INCIDENT_UNDRAINED:
-        case INCIDENT_FENCING:
-                /* Not offline: it was killed before it did anything. Look again first. */
-                return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;
-        case INCIDENT_CLEARING:
-        case INCIDENT_HELD:
-        case INCIDENT_REVIVING:
-                /* What was unmounted already is still to be mounted. */
-                return offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
-        case INCIDENT_SHUTTING:
-        case INCIDENT_UNMOUNTING:
-        case INCIDENT_BUSY:
-                /* A filesystem is shut down only while its disk fails all I/O. */
-                return offline ? INCIDENT_SHUTTING : INCIDENT_FAILING;
-        case INCIDENT_FAILED:
-        case INCIDENT_RETURNING:
-        case INCIDENT_AWAITING:
-        case INCIDENT_MOUNTING:
-                return INCIDENT_FAILED;
-        case INCIDENT_CONTAINING:
-        case INCIDENT_CONTAINED:
-                return INCIDENT_CONTAINED;
-        default:
-                return INCIDENT_HEALTHY;
-        }
+/* Whether an act that was begun in this state may be in the kernel still, whoever was killed. */
+static bool may_be_under_way(enum incident_state state) {
+        return state == INCIDENT_ACTING || state == INCIDENT_FAILING || state == INCIDENT_ENDING ||
+               state == INCIDENT_RESTORING || state == INCIDENT_SETTLING;
 }
 
 void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct ladder_past *past,
@@ -462,23 +430,12 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
 
         assert(ladder && plan && past);
 
-        next = resumed_state(past->state, offline);
+        next = ladder_bend_resumed(past, plan, offline, footing);
         ladder_init(ladder, now);
         ladder->past = *past;
         ladder->past.state = INCIDENT_HEALTHY;
-        if (next == INCIDENT_HEALTHY && past->unmounted)
-                next = offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;
         if (next == INCIDENT_HEALTHY)
                 return;
-        if (next == INCIDENT_FAILING && plan->fail == STEP_NONE)
-                next = INCIDENT_DRAINING;
-        if (next == INCIDENT_SHUTTING && plan->on_failed < ON_FAILED_SHUTDOWN)
-                next = INCIDENT_FAILED;
-        if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)
-                next = INCIDENT_SETTLING;
-        if (next == INCIDENT_DRAINING && offline && plan->finish != STEP_NONE &&
-            footing != FOOTING_SYSTEM)
-                next = INCIDENT_FINISHING;
         ladder->contained = next == INCIDENT_CONTAINED;
         ladder->failed = next != INCIDENT_SETTLING && next != INCIDENT_CLEARING;
         ladder->answers = next == INCIDENT_FAILED && !offline;
@@ -487,8 +444,7 @@ void ladder_resume(struct ladder *ladder, const struct plan *plan, const struct 
             past->act != STEP_CONTROLLER_END)
                 ladder->past.act = plan->fail;
         enter(ladder, plan, next, STEP_NONE, now);
-        /* A reset may sit in the kernel, and hold the disk: it has its time once more. */
-        if (next == INCIDENT_SETTLING && plan->end != STEP_NONE && footing != FOOTING_SYSTEM)
+        if (next == INCIDENT_SETTLING && plan->finish != STEP_NONE && may_be_under_way(past->state))
                 ladder->deadline = now + plan->answer;
 }
 
@@ -501,11 +457,12 @@ bool ladder_observe(struct ladder *ladder, const struct plan *plan, const struct
         assert(ladder && plan && policy && symptom);
 
         if (footing == FOOTING_SYSTEM)
-                view.leave &= ~(plan->fail != STEP_NONE ? BIT(plan->fail) : 0);
+                view.leave &= ~(BIT(STEP_CONTROLLER_END) |
+                                (plan->fail != STEP_NONE ? BIT(plan->fail) : 0));
         if (footing != FOOTING_DATA)
                 view.leave &= ~BIT(STEP_FS_SHUTDOWN);
-        if (ladder->past.state == INCIDENT_SETTLING && !symptom->held)
-                ladder->deadline = USEC_INFINITY; /* what holds it later is something else */
+        if (ladder->past.state == INCIDENT_SETTLING && !symptom->held && !symptom->offline)
+                ladder->deadline = USEC_INFINITY; /* what comes later is something else */
         event = event_of_sample(ladder, &view);
         return fire(ladder, plan, event, event_cure(ladder, &view), footing, now);
 }

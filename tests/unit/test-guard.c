@@ -224,7 +224,7 @@ static void test_leave(_unused_ void **state) {
                 .cures = { STEP_LUN_RESET, STEP_TARGET_RESET, STEP_HOST_RESET }, .n_cures = 3,
                 .fail = STEP_OFFLINE,
         };
-        const struct plan none = {};
+        const struct plan none = {}, nvme = { .end = STEP_CONTROLLER_END };
         struct obstacle o = obstacle(REFUSAL_RADIUS);
         uint32_t rest = BIT(STEP_OFFLINE) | BIT(STEP_FS_SHUTDOWN) | BIT(STEP_FENCE);
 
@@ -242,6 +242,16 @@ static void test_leave(_unused_ void **state) {
         assert_int_equal(guard_leave(&o.policy, &plan, &o.here), 0);
         assert_int_equal(guard_leave(&willing, &none, &hung),
                          BIT(STEP_FS_SHUTDOWN) | BIT(STEP_FENCE));
+
+        /* What a reset that does not return holds up is no reason to leave that as it is. */
+        o = obstacle(REFUSAL_HELD);
+        o.here.recovering = true;
+        o.here.hung = false;
+        assert_true(guard_leave(&o.policy, &nvme, &o.here) & BIT(STEP_CONTROLLER_END));
+        o.here.suppressed = true;
+        assert_false(guard_leave(&o.policy, &nvme, &o.here) & BIT(STEP_CONTROLLER_END));
+        o = obstacle(REFUSAL_POLICY);
+        assert_false(guard_leave(&o.policy, &nvme, &o.here) & BIT(STEP_CONTROLLER_END));
 }
 
 static void test_names(_unused_ void **state) {

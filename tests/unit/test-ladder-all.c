@@ -382,11 +382,12 @@ static void check_acts(const struct move *m) {
                                       ? (e->error == 0 && ends_io(e->step)) ||
                                                 (e->error == -ENETRESET &&
                                                  e->step == STEP_CONTROLLER_RESET)
-                                      : e->kind == KIND_KILLED && is_offline(m->after)));
+                                      : is_offline(m->before) || is_offline(m->after)));
         if (to == INCIDENT_ENDING && from == INCIDENT_SETTLING)
                 must(m, "a reset of an earlier daemon is ended when it holds the disk for long",
                      e->kind == KIND_OBSERVE && e->late && e->symptom.held &&
                              !e->symptom.progress && m->search->plan->end != STEP_NONE &&
+                             has_leave(m, STEP_CONTROLLER_END) &&
                              m->before->footing != FOOTING_SYSTEM &&
                              m->before->ladder.deadline != USEC_INFINITY);
         if (to == INCIDENT_FENCING)

@@ -182,6 +182,7 @@ def killed(site):
         kill_when(site, f'{state} && ! {condition}')
         found = site.machine.sh(f'cat {state} 2>/dev/null || echo gone')
         step(f'all of unhangd is killed when the controller is to be {wanted}; it is {found}')
+        assert found != 'live', 'it was killed too early'
         taken_up(site, names, jobs)
         give_back(site)
         is_back(site)
