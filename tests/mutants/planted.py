@@ -455,9 +455,14 @@ mutant("siblings-fail-first", GUARD,
        "(policy->if_siblings == SIBLINGS_FAIL_FIRST && step_is_cure(step));", "false;",
        "healthy disks stand still for a cure")
 mutant("fence-needs-a-free-host", GUARD,
-       "if (step == STEP_FENCE && (refusal == REFUSAL_HELD || refusal == REFUSAL_SYMPTOM))",
-       "if (step == STEP_FENCE && refusal == REFUSAL_SYMPTOM)",
+       "if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&", "if (step == STEP_CONTROLLER_END &&",
        "a machine whose reset never returns is never fenced")
+mutant("end-needs-a-free-controller", GUARD,
+       "if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&", "if (step == STEP_FENCE &&",
+       "a reset that an earlier daemon left in the kernel is waited for without end")
+mutant("end-needs-a-recovered-controller", GUARD,
+       "if (step == STEP_CONTROLLER_END && refusal == REFUSAL_RECOVERING)", "if (false)",
+       "the same: the reset that sticks is what the kernel's recovery looks like")
 mutant("shutdown-needs-a-budget", GUARD, "return rung || (refusal != REFUSAL_RADIUS &&",
        "return true || (refusal != REFUSAL_RADIUS &&",
        "new I/O joins the pile because of healthy siblings")
@@ -506,18 +511,24 @@ mutant("checked-unasked", BEND,
        "footing == FOOTING_NONE)", "filesystems are written to against the policy")
 mutant("unmounted-is-not-mounted", BEND, "if (next == INCIDENT_CHECKING && ladder->failed)",
        "if (false)", "what was unmounted stays so, when the disk came back by another way")
-mutant("shut-down-unasked", BEND, "plan->on_failed < ON_FAILED_SHUTDOWN", "false",
-       "OnFailed=nothing shuts down")
+mutant("shut-down-unasked", BEND,
+       "if (next == INCIDENT_SHUTTING && plan->on_failed < ON_FAILED_SHUTDOWN)\n"
+       "                next = INCIDENT_FAILED;\n        if (next == INCIDENT_UNMOUNTING",
+       "if (next == INCIDENT_UNMOUNTING", "OnFailed=nothing shuts down")
+mutant("shutdown-resumed-unasked", BEND,
+       "if (next == INCIDENT_SHUTTING && plan->on_failed < ON_FAILED_SHUTDOWN)\n"
+       "                next = INCIDENT_FAILED;\n        if (next == INCIDENT_CLEARING",
+       "if (next == INCIDENT_CLEARING", "OnFailed=nothing shuts down after a restart")
 mutant("unmounted-unasked", BEND, "plan->on_failed < ON_FAILED_UNMOUNT", "false",
        "OnFailed=shutdown unmounts")
 mutant("mounted-unasked", BEND, "plan->on_failed < ON_FAILED_REMOUNT", "false",
        "OnFailed=unmount mounts again")
 mutant("contained-for-good", BEND, "        if (ladder->contained)\n                return next;\n", "",
        "what was shut down over a hung disk is never mounted again")
-mutant("revival-resumed-unasked", LADDER,
+mutant("revival-resumed-unasked", BEND,
        "if (next == INCIDENT_CLEARING && plan->on_recovered < ON_RECOVERED_REMOUNT)", "if (false)",
        "filesystems are unmounted by a policy that no longer holds")
-mutant("revival-not-resumed", LADDER,
+mutant("revival-not-resumed", BEND,
        "return offline ? INCIDENT_DRAINING : INCIDENT_CLEARING;",
        "return offline ? INCIDENT_DRAINING : INCIDENT_SETTLING;",
        "a filesystem stays unmounted when the daemon is killed in between")
@@ -539,10 +550,32 @@ mutant("unmounted-forgotten-by-a-cure", BEND,
 mutant("unmounted-forgotten-by-a-refusal", BEND,
        "if (next == INCIDENT_HEALTHY && state != INCIDENT_RECOVERED)", "if (false)",
        "the same, when the next reset is not carried out")
-mutant("unmounted-forgotten-by-a-restart", LADDER,
+mutant("unmounted-forgotten-by-a-restart", BEND,
        "if (next == INCIDENT_HEALTHY && past->unmounted)", "if (false)",
        "the same, when the daemon is killed while that is only reported")
 mutant("failed-and-unmounted-forgotten", LADDER,
        "                ladder->past.unmounted = ladder->contained ||\n"
        "                                         plan->on_failed == ON_FAILED_REMOUNT;\n", "",
        "the same, when the daemon is killed while it fails the disk for the second time")
+
+# ---- bend.c and event.c: what an earlier daemon left in the kernel ----
+
+mutant("dead-controller-drains", BEND,
+       "        if (next == INCIDENT_DRAINING && offline && plan->finish != STEP_NONE &&\n"
+       "            footing != FOOTING_SYSTEM)\n                next = INCIDENT_FINISHING;\n", "",
+       "what waits in the head of a multipath disk waits for ever")
+mutant("system-controller-removed", BEND,
+       "offline && plan->finish != STEP_NONE &&\n            footing != FOOTING_SYSTEM)",
+       "offline && plan->finish != STEP_NONE)", "the machine loses the disk that it runs from")
+mutant("left-act-kept-on-the-dead", EVENT,
+       "        if (view->symptom->offline)\n                return EVENT_GIVEN_UP;\n", "",
+       "a controller that died after a restart is waited for without end")
+mutant("left-act-ended-at-once", EVENT, "return view->now >= ladder->deadline && may(view, view->plan->end)",
+       "return may(view, view->plan->end)", "a reset that would have returned is ended")
+mutant("left-act-ended-unasked", EVENT, "return view->now >= ladder->deadline && may(view, view->plan->end)",
+       "return view->now >= ladder->deadline", "Act=no takes a controller away")
+mutant("left-act-for-ever", EVENT, "if (ladder->deadline == USEC_INFINITY)\n                return EVENT_NONE;",
+       "return EVENT_NONE;", "a reset that sticks is waited for without end after a restart")
+mutant("left-act-is-never-over", LADDER,
+       "if (ladder->past.state == INCIDENT_SETTLING && !symptom->held && !symptom->offline)", "if (false)",
+       "a controller is taken away for a recovery of the kernel that only began later")

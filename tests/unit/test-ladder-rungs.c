@@ -128,6 +128,59 @@ static void test_fence_waits(void **state) {
         assert_state(&s, INCIDENT_FENCING);
 }
 
+/* ---- what an earlier daemon left in the kernel ---- */
+
+static const struct plan nvme = {
+        .cures = { STEP_CONTROLLER_RESET }, .n_cures = 1, .fail = STEP_CONTROLLER_FAIL,
+        .end = STEP_CONTROLLER_END, .finish = STEP_CONTROLLER_REMOVE, .answer = 30 * S,
+        .fail_answer = 10 * S, .fence_wait = USEC_INFINITY, .on_failed = ON_FAILED_REMOUNT,
+};
+
+static struct story after_a_kill(void) {
+        const struct ladder_past past = { .state = INCIDENT_ACTING, .act = STEP_CONTROLLER_RESET };
+        struct story s = { .now = 77 * S, .footing = FOOTING_DATA };
+
+        ladder_resume(&s.ladder, &nvme, &past, false, s.footing, s.now);
+        assert_stands(&s, INCIDENT_SETTLING, STEP_NONE, nvme.answer);
+        return s;
+}
+
+/* It has its time once more, and is ended only with leave. */
+static void test_left_act_sticks(void **state) {
+        struct story s = after_a_kill();
+
+        s.now += nvme.answer - 1;
+        assert_false(see(&s, &nvme, &held));
+        s.now++;
+        assert_false(ladder_observe(&s.ladder, &nvme, &policy, &held,
+                                    ALL_LEAVE & ~BIT(STEP_CONTROLLER_END), s.footing, s.now));
+        assert_true(see(&s, &nvme, &held));
+        assert_state(&s, INCIDENT_ENDING);
+        assert_int_equal(s.ladder.step, STEP_CONTROLLER_END);
+}
+
+/* A controller that it has left dead is removed, though all I/O of the disk has ended. */
+static void test_left_act_has_failed_it(void **state) {
+        struct story s = after_a_kill();
+
+        s.now += S;
+        assert_false(see(&s, &nvme, &held));
+        assert_true(ladder_observe(&s.ladder, &nvme, &policy, &drained, 0, s.footing, s.now));
+        assert_state(&s, INCIDENT_FINISHING);
+        assert_int_equal(s.ladder.step, STEP_CONTROLLER_REMOVE);
+}
+
+/* What holds the disk after it has let go of it is something else, and is waited for. */
+static void test_left_act_is_over(void **state) {
+        struct story s = after_a_kill();
+
+        s.now += S;
+        assert_false(see(&s, &nvme, &out));
+        s.now += 1000 * S;
+        assert_false(see(&s, &nvme, &held));
+        assert_state(&s, INCIDENT_SETTLING);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_wider_before_failing),
@@ -136,6 +189,9 @@ int main(void) {
                 cmocka_unit_test(test_no_relapse_later),
                 cmocka_unit_test(test_uncured_and_quiet_is_not_acted_on),
                 cmocka_unit_test(test_fence_waits),
+                cmocka_unit_test(test_left_act_sticks),
+                cmocka_unit_test(test_left_act_has_failed_it),
+                cmocka_unit_test(test_left_act_is_over),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
