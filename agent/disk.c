@@ -458,7 +458,9 @@ void disk_appeared(struct agent *agent, const struct disk_found *found) {
         }
         r = disk ? set_up(disk, now_monotonic()) : -ENOMEM;
         if (r < 0) {
-                log_error("%s: cannot be guarded: %s", found->id.name, strerror(-r));
+                /* Of one that leaves the bus udev may tell once more. */
+                if (device_is_there(SYSFS, &found->id))
+                        log_error("%s: cannot be guarded: %s", found->id.name, strerror(-r));
                 (void) disk_free(disk);
                 return;
         }

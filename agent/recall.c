@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <glob.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "agent/agent.h"
@@ -13,20 +12,6 @@
 #include "agent/recall.h"
 
 #define SYSFS "/sys"
-
-/* What cannot be told is not taken for gone: with its file, a disk loses who has suppressed it. */
-static bool is_there(const struct disk_id *id) {
-        char dir[DISK_PATH_MAX];
-        struct disk_nodes nodes;
-        struct disk_id now;
-        int r;
-
-        (void) snprintf(dir, sizeof(dir), SYSFS "/class/block/%s", id->name);
-        r = device_read(SYSFS, dir, &now, &nodes);
-        if (r == -ENOENT || r == -ENODEV)
-                return false;
-        return r < 0 || device_is_same(&now, id);
-}
 
 /* Whether something was left to be done when it was failed. */
 static bool is_pending(const struct ladder_past *past) {
@@ -77,7 +62,8 @@ static bool lost_read(const char *path, struct lost *ret) {
                 return false;
         }
         r = state_file_read(&ret->file, &ret->memory, &ret->disk, &ret->mounts);
-        if (r >= 0 && ret->disk.id.name[0] && !is_there(&ret->disk.id))
+        /* With its file, a disk that is there would lose who has suppressed it. */
+        if (r >= 0 && ret->disk.id.name[0] && !device_is_there(SYSFS, &ret->disk.id))
                 return true;
         if (r >= 0)
                 mounts_clear(&ret->mounts);

@@ -458,3 +458,18 @@ bool device_is_same(const struct disk_id *a, const struct disk_id *b) {
                 return false;
         return a->diskseq != 0 || (!differ(a->serial, b->serial) && !differ(a->wwid, b->wwid));
 }
+
+bool device_is_there(const char *sysfs, const struct disk_id *id) {
+        char dir[DISK_PATH_MAX];
+        struct disk_nodes nodes;
+        struct disk_id now;
+        int r;
+
+        assert(sysfs && id);
+
+        (void) snprintf(dir, sizeof(dir), "%s/class/block/%s", sysfs, id->name);
+        r = device_read(sysfs, dir, &now, &nodes);
+        if (r == -ENOENT || r == -ENODEV)
+                return false;
+        return r < 0 || device_is_same(&now, id);
+}

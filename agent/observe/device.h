@@ -30,3 +30,6 @@ int device_paths(const char *sysfs, const char *block_dir,
  * what the disk says of itself. That a serial is missing says nothing, for udev asks the disk for
  * it anew at each event, and one that is sick does not tell. */
 bool device_is_same(const struct disk_id *a, const struct disk_id *b);
+
+/* Whether the disk is still where it was found. What cannot be told is not taken for gone. */
+bool device_is_there(const char *sysfs, const struct disk_id *id);

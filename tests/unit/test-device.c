@@ -357,6 +357,27 @@ static void test_same(void **state) {
         assert_false(device_is_same(&a, &other));
 }
 
+static void test_there(void **state) {
+        _cleanup_temp_dir_ struct temp_dir dir = machine_new();
+        struct disk_nodes nodes;
+        struct disk_id id, other;
+
+        make_parents(temp_path(&dir, "class/x"));
+        make_symlink(temp_path(&dir, "block"), temp_path(&dir, "class/block"));
+        assert_int_equal(read_device(&dir, "sda", &id, &nodes), 0);
+        assert_true(device_is_there(dir.path, &id));
+        other = id;
+        other.diskseq++; /* another disk has its name */
+        assert_false(device_is_there(dir.path, &other));
+        /* What cannot be told is not taken for gone. */
+        write_text(temp_path(&dir, "devices/" SCSI "/block/sda/dev"), "x\n");
+        assert_true(device_is_there(dir.path, &id));
+        assert_int_equal(unlink(temp_path(&dir, "devices/" SCSI "/block/sda/dev")), 0);
+        assert_false(device_is_there(dir.path, &id));
+        assert_int_equal(unlink(temp_path(&dir, "block/sda")), 0);
+        assert_false(device_is_there(dir.path, &id));
+}
+
 static void test_unfit(void **state) {
         static const char *const names[] = { "loop0", "ram15", "zram0", "sr0", "fd0", "pmem1" };
         _cleanup_temp_dir_ struct temp_dir dir = machine_new();
@@ -415,6 +436,7 @@ int main(void) {
                 cmocka_unit_test(test_queue),
                 cmocka_unit_test(test_bio),
                 cmocka_unit_test(test_same),
+                cmocka_unit_test(test_there),
                 cmocka_unit_test(test_unfit),
                 cmocka_unit_test(test_errors),
         };
