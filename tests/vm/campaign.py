@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""campaign.py [--seed N] [--runs N] [--guests N] [--only N] [--first N] [--plant WHAT]
+"""campaign.py [--disks KIND] [--seed N] [--runs N] [--guests N] [--only N] [--first N]
+            [--plant WHAT]
 
-Randomised hangs of a virtio-scsi disk in real guests, and what became of them.
+Randomised hangs in real guests, of a virtio-scsi disk or, with --disks nvme, of an NVMe controller
+with two namespaces, and what became of them.
 
     UNHANG_PAYLOAD=TREE tests/vm/campaign.py --seed 1 --runs 200 --guests 2
 
-TREE is what "meson install --destdir TREE" made of a release build. What each run is (draw.py)
-comes from the seed and its number alone: --only N does the N-th again, --first N begins there.
-Writers go on all the while on the sick disk, on its sibling on the same HBA, and on a disk of
-another HBA; at the end of a run each of their records that was acknowledged has to be on its disk.
+TREE is what "meson install --destdir TREE" made of a release build. What each run is (draw.py,
+draw_nvme.py) comes from the seed and its number alone: --only N does the N-th again, --first N
+begins there. Writers go on all the while on the sick disk, on its sibling on the same HBA, and on a
+disk of another HBA or controller; at the end of a run each of their records that was acknowledged
+has to be on its disk. In half of the runs with NVMe all of unhangd is killed at any moment, and
+started again.
 
 A run ends recovered (the writers on the sick disk went on), failed cleanly (they got an error, the
-filesystem was unmounted, and mounted again when the disk answered), or stuck by nature (nothing in
-the guest could have helped; when the hypervisor let go, all ended well). What does not fit the
-answer that was drawn, a record that was lost, and harm to a healthy disk (an act on it, an error, a
-pause of its writers) makes the status 1. --plant shows that this is found: see PLANTS in hang.py.
+filesystem was unmounted, and mounted again when the disk answered), stuck by nature (nothing in the
+guest could have helped; when the hypervisor let go, all ended well), or left alone (a reset would
+have reached a healthy namespace). What does not fit what was drawn, a record that was lost, and
+harm to a healthy disk (an act on it, an error, a pause of its writers) makes the status 1. --plant
+shows that this is found: see PLANTS in hang.py.
 """
 
 import argparse
@@ -25,14 +30,20 @@ import sys
 import traceback
 
 import draw
+import draw_nvme
 import guest
 import hang
+import hang_nvme
 import scenario
 import stacks
 
+# What is drawn, and how that is done.
+DISKS = {'virtio-scsi': (draw, hang), 'nvme': (draw_nvme, hang_nvme)}
+
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[2])
+    parser = argparse.ArgumentParser(description='Randomised hangs in real guests.')
+    parser.add_argument('--disks', choices=DISKS, default='virtio-scsi')
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--runs', type=int, default=200)
     parser.add_argument('--guests', type=int, default=1, help='so many at a time')
@@ -49,33 +60,39 @@ def blocks_of(options):
         numbers = [options.only]
     blocks = collections.defaultdict(list)
     for number in numbers:
-        blocks[number // draw.BLOCK].append(number)
+        blocks[number // DISKS[options.disks][0].BLOCK].append(number)
     return list(blocks.values())
 
 
-def do_block(seed, numbers, plant, is_first):
+def do_block(options, numbers, is_first):
     """All runs that share a guest; after one that did not come to its end, they have a new one."""
-    draws = [draw.draw(seed, number) for number in numbers]
-    results = []
+    draws = [DISKS[options.disks][0].draw(options.seed, number) for number in numbers]
+    results, again = [], True
     while len(results) < len(draws):
         try:
-            do_guest(seed, draws, plant, is_first and not results, results)
+            do_guest(options, draws, is_first and not results, results)
         except guest.Skip:
             raise
-        except Exception:
+        except Exception as error:
+            reason = scenario.emulation_failed(error)
+            if reason and again:
+                again = False
+                print(f'{draws[len(results)].number:4} {reason}: once more', flush=True)
+                continue
             # The guest does not come up, or is gone: that counts as the failure of a run.
             results.append(hang.failed(draws[len(results)], traceback.format_exc()))
-            tell(seed, results[-1])
+            tell(options.seed, results[-1])
     return results
 
 
-def do_guest(seed, draws, plant, is_first, results):
-    with hang.Machine(draws[0].kernel) as machine:
+def do_guest(options, draws, is_first, results):
+    what, how = DISKS[options.disks]
+    with how.Machine(draws[0]) as machine:
         if is_first:
-            say_what_lacks(machine)
+            say_what_lacks(machine, what)
         while len(results) < len(draws):
-            results.append(hang.Run(machine, draws[len(results)], plant).do())
-            tell(seed, results[-1])
+            results.append(how.Run(machine, draws[len(results)], options.plant).do())
+            tell(options.seed, results[-1])
             if not results[-1].clean:
                 return
 
@@ -85,39 +102,39 @@ def tell(seed, result):
                f'lost {result.lost}, harm {result.harm}')
     notes = f' ({"; ".join(result.notes)})' if result.notes else ''
     lines = [f'{result.draw.number:4} {result.outcome or "FAILED":15} {result.seconds:5.1f} s  '
-             f'{draw.describe(result.draw)}: {figures}{notes}']
+             f'{result.draw.describe()}: {figures}{notes}']
     if result.failure:
         lines.append(f'run {result.draw.number} of seed {seed} FAILED: {result.failure}')
     print('\n'.join(lines), flush=True)
 
 
-def table(results):
+def table(what, results):
     """Filesystems by outcome, and what was acknowledged, verified, lost and harmed."""
-    head = ['filesystem', *draw.OUTCOMES, 'failures', 'acknowledged', 'verified', 'lost', 'harm']
-    rows = [row(name, [r for r in results if r.draw.filesystem == name])
-            for name in draw.FILESYSTEMS]
-    rows.append(row('all', results))
+    head = ['filesystem', *what.OUTCOMES, 'failures', 'acknowledged', 'verified', 'lost', 'harm']
+    rows = [row(what, name, [r for r in results if r.draw.filesystem == name])
+            for name in what.FILESYSTEMS]
+    rows.append(row(what, 'all', results))
     widths = [max(len(str(line[i])) for line in [head, *rows]) for i in range(len(head))]
     for line in [head, *rows]:
         print('  '.join(str(cell).rjust(width) if i else str(cell).ljust(width)
                         for i, (cell, width) in enumerate(zip(line, widths))))
 
 
-def row(name, results):
+def row(what, name, results):
     return [name, *(sum(r.outcome == outcome and not r.failure for r in results)
-                    for outcome in draw.OUTCOMES),
+                    for outcome in what.OUTCOMES),
             sum(bool(r.failure) for r in results), sum(r.acknowledged for r in results),
             sum(r.verified for r in results), sum(r.lost for r in results),
             sum(r.harm for r in results)]
 
 
-def say_what_lacks(machine):
+def say_what_lacks(machine, what):
     """What is not drawn because the image cannot do it; an error if it is drawn all the same."""
     lacking = stacks.lacking(machine.guest)
     print(f'NOT DRAWN, for the image lacks it: {", ".join(lacking) or "nothing"}')
     print('NOT DRAWN, for the kernel may lose what it acknowledges then: btrfs with writes in place',
           flush=True)
-    wanted = set(lacking) & {*draw.FILESYSTEMS, *draw.STACKS}
+    wanted = set(lacking) & {*what.FILESYSTEMS, *what.STACKS}
     assert not wanted, f'the image lacks what is drawn: {wanted}'
 
 
@@ -125,14 +142,14 @@ def campaign(arguments):
     """Returns the results of all runs."""
     options = parse(arguments)
     blocks = blocks_of(options)
-    print(f'seed {options.seed}, {sum(map(len, blocks))} runs', flush=True)
-    work = [(options.seed, block, options.plant, block is blocks[0]) for block in blocks]
+    print(f'{options.disks}, seed {options.seed}, {sum(map(len, blocks))} runs', flush=True)
+    work = [(options, block, block is blocks[0]) for block in blocks]
     # Leaving it ends the workers, and so their guests, also when we are told to end ourselves.
     with multiprocessing.get_context('fork').Pool(options.guests, guest.die_with_parent) as pool:
         results = [result for block in pool.starmap(do_block, work, chunksize=1)
                    for result in block]
     print()
-    table(results)
+    table(DISKS[options.disks][0], results)
     return results
 
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What each run of the campaign is: drawn from the seed and its number, and from nothing else."""
+"""What each run of the campaign is: drawn from the seed and its number, and from nothing else.
+
+These are those with virtio-scsi; draw_nvme.py has those with NVMe."""
 
 import collections
 import random
@@ -33,8 +35,29 @@ FOR_ONE = ('heal', 'reject', 'silent', 'unanswered', 'released')
 # Of the others, each ends in its own way; of these, much can go wrong on the way.
 WEIGHTS = {'heal': 2, 'second heals': 2, 'never heals': 3, 'relapse': 2, 'released': 2}
 
-Draw = collections.namedtuple('Draw', 'number kernel filesystem stack threads ring dirops loss '
-                                      'after answer release')
+
+class Draw(collections.namedtuple('Draw', 'number kernel filesystem stack threads ring dirops loss '
+                                          'after answer release')):
+    def allowed(self):
+        """The outcomes that fit what was drawn."""
+        outcomes = ANSWERS[self.answer]
+        if self.stack == 'md' and FAILED in outcomes:
+            # The mirror goes on with its other leg.
+            return outcomes - {FAILED} | {RECOVERED}
+        return outcomes
+
+    def describe(self):
+        answer = self.answer
+        answer += f' after {self.release} s' if answer == 'released' else ''
+        return (f'kernel {self.kernel}, {self.filesystem} on {self.stack}, {describe_load(self)}; '
+                f'loses {self.loss} after {self.after} s; reset: {answer}')
+
+
+def describe_load(what):
+    load = f'{what.threads} writers'
+    load += f', ring of {what.ring}' if what.ring else ''
+    load += f', {what.dirops} x dirops' if what.dirops else ''
+    return load
 
 
 def kernel_of(seed, number):
@@ -64,22 +87,3 @@ def draw(seed, number):
                 after=round(dice.uniform(0, 5), 1),
                 answer=dice.choices(answers, [WEIGHTS.get(answer, 1) for answer in answers])[0],
                 release=round(dice.uniform(1, 15), 1))
-
-
-def allowed(what):
-    """The outcomes that fit what was drawn."""
-    outcomes = ANSWERS[what.answer]
-    if what.stack == 'md' and FAILED in outcomes:
-        # The mirror goes on with its other leg.
-        return outcomes - {FAILED} | {RECOVERED}
-    return outcomes
-
-
-def describe(what):
-    load = f'{what.threads} writers'
-    load += f', ring of {what.ring}' if what.ring else ''
-    load += f', {what.dirops} x dirops' if what.dirops else ''
-    answer = what.answer
-    answer += f' after {what.release} s' if answer == 'released' else ''
-    return (f'kernel {what.kernel}, {what.filesystem} on {what.stack}, {load}; '
-            f'loses {what.loss} after {what.after} s; reset: {answer}')

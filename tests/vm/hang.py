@@ -64,8 +64,8 @@ def failed(what, failure):
 class Machine:
     """A busybox guest with unhangd; a sick disk, its sibling; on another HBA a leg, and a disk."""
 
-    def __init__(self, kernel):
-        self._kernel = kernel
+    def __init__(self, what):
+        self._kernel = what.kernel
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -162,6 +162,34 @@ class Acks:
                    for thread in threads)
 
 
+def record(machine, name, threads, folders, options):
+    """Start writers; their process is NAME."""
+    per_folder = len(threads) // len(folders)
+    return machine.bg(f'echo $$ > /run/{name}.pid; exec recorder write '
+                      f'--acks {ACKS} --first {threads[0]} '
+                      f'--threads {per_folder} {options} {" ".join(folders)}')
+
+
+def records_on(machine, threads, folders):
+    """The last record of each of these threads that is on the disk."""
+    per_folder = len(threads) // len(folders)
+    output = machine.sh(f'recorder verify --first {threads[0]} --threads {per_folder} '
+                        f'{" ".join(folders)}', 60)
+    return {int(words[1]): int(words[2]) for words in map(str.split, output.splitlines())}
+
+
+def nothing_stays_in_d(machine):
+    """A healthy disk's writers are there, too, for a moment each."""
+    first = {task.pid: task.name for task in machine.tasks_in_d()}
+    for _ in range(60):
+        if not first:
+            return
+        time.sleep(0.2)
+        now = {task.pid for task in machine.tasks_in_d()}
+        first = {pid: name for pid, name in first.items() if pid in now}
+    raise AssertionError(f'in D: {first}')
+
+
 class Run:
     def __init__(self, machine, what, plant=None):
         self.machine, self.draw, self.plant = machine, what, plant
@@ -211,23 +239,16 @@ class Run:
 
     # Before.
 
-    def _record(self, name, threads, folders, options):
-        """Start writers; their process is NAME."""
-        per_folder = len(threads) // len(folders)
-        return self.guest.bg(f'echo $$ > /run/{name}.pid; exec recorder write '
-                             f'--acks {ACKS} --first {threads[0]} '
-                             f'--threads {per_folder} {options} {" ".join(folders)}')
-
     def _prepare(self):
         what, machine = self.draw, self.machine
         self.stack.make()
         wait_until(lambda: any(node['kind'] == 'mount' and node['text'] == MOUNTPOINT
                                for node in machine.ask(f'show {machine.sick}')['stack']),
                    30, 'unhangd sees the filesystem')
-        self.healthy_job = self._record('healthy', self.healthy, ['/mnt/sibling', '/mnt/apart'],
-                                        '--pause 100')
-        self.job = self._record('sick', self.writers, [MOUNTPOINT],
-                                f'--pause 20 --ring {what.ring} --dirops {what.dirops}')
+        self.healthy_job = record(self.guest, 'healthy', self.healthy,
+                                  ['/mnt/sibling', '/mnt/apart'], '--pause 100')
+        self.job = record(self.guest, 'sick', self.writers, [MOUNTPOINT],
+                          f'--pause 20 --ring {what.ring} --dirops {what.dirops}')
         self.reader = None
         if what.loss in ('read', 'one', 'all'):
             self.reader = self.guest.bg(
@@ -296,7 +317,7 @@ class Run:
                    'every writer is told of an error')
         self.guest.get(self.job, 20)
         assert not self.stack.is_mounted(), 'it is still mounted'
-        self._nothing_in_d()
+        nothing_stays_in_d(self.guest)
 
     def _relapse(self):
         self._said('recovered: ')
@@ -367,7 +388,7 @@ class Run:
         else:
             self.outcome = FAILED if errors or failed_cleanly else RECOVERED
         self.failed = failed_cleanly
-        allowed = draw.allowed(self.draw)
+        allowed = self.draw.allowed()
         assert self.outcome in allowed, f'{self.outcome}, not {" or ".join(allowed)}'
         assert bool(errors) == failed_cleanly, f'errors {errors}, failed: {failed_cleanly}'
         expected = len(self.writers) if failed_cleanly else 0
@@ -388,20 +409,9 @@ class Run:
         if self.draw.answer == 'released' and self.released_at < self.lost_at + LIMIT:
             assert not resets, 'reset, though the disk was released before the limit'
 
-    def _nothing_in_d(self):
-        """Nothing stays in D. A healthy disk's writers are there, too, for a moment each."""
-        first = {task.pid: task.name for task in self.guest.tasks_in_d()}
-        for _ in range(60):
-            if not first:
-                return
-            time.sleep(0.2)
-            now = {task.pid for task in self.guest.tasks_in_d()}
-            first = {pid: name for pid, name in first.items() if pid in now}
-        raise AssertionError(f'in D: {first}')
-
     def _go_on(self):
         """Writers on what is there now; then all writers end."""
-        job = self._record('later', self.later, [MOUNTPOINT], '--pause 20 --dirops 1')
+        job = record(self.guest, 'later', self.later, [MOUNTPOINT], '--pause 20 --dirops 1')
         wait_until(lambda: min(self.acks.of(self.later).values()) >= 5, 60,
                    'the filesystem can be written again')
         for name in ('later', 'sick', 'reader'):
@@ -414,7 +424,7 @@ class Run:
         self.pause = self.acks.longest_pause(self.healthy)
         self.guest.sh(RECORDER_DIES.format('healthy'))
         self.guest.get(self.healthy_job, 30)
-        self._nothing_in_d()
+        nothing_stays_in_d(self.guest)
 
     def _verify(self):
         """Everything is read from the disks, not from memory."""
@@ -443,10 +453,7 @@ class Run:
                       f'seek={place} conv=notrunc,fsync 2>&1')
 
     def _count(self, threads, folders):
-        per_folder = len(threads) // len(folders)
-        output = self.guest.sh(f'recorder verify --first {threads[0]} --threads {per_folder} '
-                               f'{" ".join(folders)}', 60)
-        found = {int(words[1]): int(words[2]) for words in map(str.split, output.splitlines())}
+        found = records_on(self.guest, threads, folders)
         for thread, last in self.acks.of(threads).items():
             self.acknowledged += last
             self.verified += min(last, found.get(thread, 0))

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""test_campaign.py CASE: a slice of the campaign, see campaign.py.
+"""test_campaign.py CASE DISKS: a slice of the campaign, see campaign.py.
 
-runs    Eight randomised hangs in one guest.
+runs    Eight randomised hangs of virtio-scsi, four of NVMe.
 plants  What it would find in an agent that does harm, loses a record, or leaves a disk hanging.
 """
 
@@ -10,38 +10,44 @@ import itertools
 import sys
 
 import campaign
-import draw
 import hang
 import scenario
 from scenario import step
 
-# Chosen for what it draws: each filesystem, each stack and each answer, in eight runs.
-SEED = '34338'
+# Chosen for what they draw: each filesystem, each stack and each answer of virtio-scsi; each fault,
+# each filesystem and each kernel with NVMe, with two kills.
+SLICES = {'virtio-scsi': ('34338', '8'), 'nvme': ('6413', '4')}
 
 # What is said of it.
 FOUND = {'record': 'acknowledged records are lost',
-         'sibling': 'was reset',
+         'sibling': 'healthy disks were harmed',
          'endless': 'not so after'}
 
 
-def runs():
-    results = campaign.campaign(['--seed', SEED, '--runs', '8'])
+def runs(disks):
+    seed, number = SLICES[disks]
+    results = campaign.campaign(['--disks', disks, '--seed', seed, '--runs', number])
     scenario.tell_records(*(sum(getattr(result, name) for result in results)
                             for name in scenario.Verdict._fields))
     assert campaign.is_good(results), 'see above'
 
 
-def let_go():
-    """A run in which the hypervisor has to let go of the disk."""
-    draws = (draw.draw(int(SEED), number) for number in itertools.count())
-    return next(str(what.number) for what in draws
-                if what.answer == 'reject' and what.stack == 'disk')
+def needs_help(what):
+    """A run in which somebody has to do something: the hypervisor, or unhangd."""
+    if hasattr(what, 'answer'):
+        return what.answer == 'reject' and what.stack == 'disk'
+    return (what.fault == 'deaf' and what.multipath == 'Y' and what.timeout == 'infinite' and
+            what.kill is None)
 
 
-def plants():
+def plants(disks):
     assert FOUND.keys() == hang.PLANTS.keys()
+    seed, _ = SLICES[disks]
+    draws = (campaign.DISKS[disks][0].draw(int(seed), number) for number in itertools.count())
+    number = next(str(what.number) for what in draws if needs_help(what))
     for plant, text in FOUND.items():
-        results = campaign.campaign(['--seed', SEED, '--only', let_go(), '--plant', plant])
+        results = campaign.campaign(['--disks', disks, '--seed', seed, '--only', number,
+                                     '--plant', plant])
         step(f'{plant}: {hang.PLANTS[plant]}')
         result, = results
         assert not campaign.is_good(results), 'not found'
@@ -50,4 +56,4 @@ def plants():
         assert (result.harm > 0) == (plant == 'sibling'), result.harm
 
 
-scenario.main({'runs': runs, 'plants': plants}[sys.argv[1]])
+scenario.main(lambda: {'runs': runs, 'plants': plants}[sys.argv[1]](sys.argv[2]))

@@ -24,7 +24,7 @@ RUNS = (
 def case(kernel):
     draws = [draw.Draw(number=number, kernel=kernel, **RUN, **run)
              for number, run in enumerate(RUNS)]
-    with hang.Machine(kernel) as machine:
+    with hang.Machine(draws[0]) as machine:
         lacking = {'f2fs', 'lvm'}.intersection(stacks.lacking(machine.guest))
         assert not lacking, f'the image lacks {lacking}'
         results = []
