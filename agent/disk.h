@@ -42,6 +42,7 @@ struct disk {
         struct nvme_facts facts;   /* of its NVMe controller */
         bool facts_known;
         bool reserved;             /* a persistent reservation is held on it */
+        bool unasked;              /* that is to be asked once it serves */
         bool gone;                 /* the kernel has it no more, but its incident goes on */
         usec_t suppressed_until;   /* acts are, by hand */
         int attach_errors[_STEP_PLACE_MAX]; /* why the executor of each place could not open it */

@@ -212,10 +212,10 @@ static int on_post_readable(sd_event_source *source, int fd, uint32_t events, vo
         return 0;
 }
 
-/* What only the disk can tell, and told now while it is healthy. */
 static void inspected(struct disk *disk, const struct executor_report *news) {
         /* A disk that does not answer that is not known to be reserved. */
-        disk->reserved = news->error == 0 && news->inspected.reserved;
+        if (news->inspected.reserved >= 0)
+                disk->reserved = news->error == 0 && news->inspected.reserved > 0;
         disk->facts.io_timeout = news->inspected.io_timeout;
         domain_inform(disk);
         disk_plan(disk);
@@ -231,8 +231,9 @@ static void on_disk_news(struct disk *disk, const struct executor_report *news, 
                 return;
         case NEWS_ATTACHED:
                 attached(disk, PLACE_DISK, news->error);
+                disk->unasked = news->error == 0;
                 if (news->error == 0)
-                        (void) executor_inspect(&disk->executor, 0);
+                        (void) executor_inspect(&disk->executor, 0, false);
                 return;
         case NEWS_DEAD:
                 log_error("%s (%s): its executor has died; a new one follows", disk->id.name,

@@ -364,6 +364,17 @@ static bool is_out_of_sight(const struct disk *disk) {
                domain_holds_back(disk->domain, disk);
 }
 
+/* What only the disk can tell is asked while it serves, by what is seen now: its executor would
+ * hang with it, and may hold up the kernel. */
+static void ask_once(struct disk *disk) {
+        const struct symptom *symptom = &disk->watch.symptom;
+
+        if (!disk->unasked || disk->watch.ladder.past.state != INCIDENT_HEALTHY ||
+            symptom->held || symptom->offline || !symptom->progress || symptom->quiet > 0)
+                return;
+        disk->unasked = executor_inspect(&disk->executor, 0, true) < 0;
+}
+
 int incident_tick(struct disk *disk, usec_t now) {
         struct watch *watch = &disk->watch;
         struct circumstances here;
@@ -388,6 +399,7 @@ int incident_tick(struct disk *disk, usec_t now) {
         if (watch_take(watch, &disk->policy, &sample, &here, disk_footing(disk)))
                 changed(disk, before, now);
         incident_pursue(disk, now);
+        ask_once(disk);
         return 0;
 }
 

@@ -31,7 +31,7 @@ static void prepared(const struct agent *agent, const struct executor_report *ne
         /* Timers of requests were perhaps among it. */
         for (struct disk *d = agent->disks; d; d = d->next)
                 if (strcmp(d->id.name, name) == 0 && d->domain && d->executor.fd >= 0)
-                        (void) executor_inspect(&d->executor, 0);
+                        (void) executor_inspect(&d->executor, 0, false);
 }
 
 static int on_preparer_readable(sd_event_source *source, int fd, uint32_t events, void *userdata) {

@@ -26,6 +26,7 @@ struct request {
         enum op op;
         enum step step;
         unsigned slot;
+        bool ask;
         struct mount_rules rules;
         union {
                 struct disk_nodes nodes;
@@ -175,10 +176,14 @@ static void reply_error(const struct process *p, enum executor_news news,
 static void inspect(const struct process *p, struct slot *slot, const struct request *request) {
         struct executor_report report = { .news = NEWS_INSPECTED };
         struct namespace *namespace = slot->namespace;
-        int r = namespace ? namespace_is_reserved(namespace) : scsi_is_reserved(&slot->scsi);
+        int r = -1;
 
-        report.error = MIN(r, 0);
-        report.inspected.reserved = r > 0;
+        if (request->ask) {
+                r = namespace ? namespace_is_reserved(namespace) : scsi_is_reserved(&slot->scsi);
+                report.error = MIN(r, 0);
+                r = r > 0;
+        }
+        report.inspected.reserved = r;
         report.inspected.io_timeout = namespace ? namespace_io_timeout(namespace) : USEC_INFINITY;
         reply(p, &report, request);
 }
@@ -377,8 +382,8 @@ int executor_inform(struct executor *executor, unsigned slot, const struct nvme_
         return send_request(executor, &request, sizeof(request.facts));
 }
 
-int executor_inspect(struct executor *executor, unsigned slot) {
-        struct request request = { .op = OP_INSPECT, .slot = slot };
+int executor_inspect(struct executor *executor, unsigned slot, bool ask) {
+        struct request request = { .op = OP_INSPECT, .slot = slot, .ask = ask };
 
         assert(executor && slot < EXECUTOR_SLOTS);
 

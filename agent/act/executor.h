@@ -44,7 +44,7 @@ struct executor_report {
         int error; /* 0 or a negative errno; 1: see filesystem_check() and filesystem_clear() */
         union {
                 struct {
-                        bool reserved;     /* initiators are registered for reservations */
+                        int reserved;      /* whether hosts are registered; -1: not asked */
                         usec_t io_timeout; /* NVMe: as in struct nvme_facts */
                 } inspected;
                 struct {
@@ -80,9 +80,9 @@ int executor_detach(struct executor *executor, unsigned slot);
  * before. To be told again when it changes. 0, or a negative errno, as above. */
 int executor_inform(struct executor *executor, unsigned slot, const struct nvme_facts *facts);
 
-/* Asks it what only the disk in a slot can tell (NEWS_INSPECTED follows). For the disk's own
- * executor: it sleeps in that for as long as the disk hangs. 0, or a negative errno, as above. */
-int executor_inspect(struct executor *executor, unsigned slot);
+/* Has the disk's own executor read the timeout of the disk in a slot (NEWS_INSPECTED follows), and
+ * ASK the disk for reservations: one that serves, or see act/nvme.h. 0, or an errno, as above. */
+int executor_inspect(struct executor *executor, unsigned slot, bool ask);
 
 /* Asks it to set on the disk what is to be set, and to put back what an earlier call, be it of an
  * earlier daemon, has set and this one leaves (NEWS_PREPARED follows). To be told to leave all when

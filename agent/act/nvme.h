@@ -23,7 +23,10 @@ int namespace_probe(struct namespace *disk);
 
 /* Whether a host, this one or another, is registered for reservations, as all are who hold one (NVM
  * Express Base Specification, Reservation Report). 1, or 0, also when the namespace does not know
- * of such; -EIO. */
+ * of such; -EIO. Only for a disk that serves: while its controller is reset, the caller waits in
+ * blk_queue_enter (block/blk-core.c) with the SRCU of a multipath head held (drivers/nvme/host/
+ * ioctl.c: nvme_ns_head_ioctl), which the removal of the controller waits for when that reset fails
+ * (core.c: nvme_ns_remove): 6.1 ends neither. */
 int namespace_is_reserved(struct namespace *disk);
 
 /* After which time the kernel takes a request of this disk for lost (queue/io_timeout);

@@ -280,12 +280,17 @@ static void test_inspect_of_nothing(void **state) {
         struct executor e = spawn_ready(NULL);
         struct executor_report report;
 
-        assert_int_equal(executor_inspect(&e, 0), 0);
+        assert_int_equal(executor_inspect(&e, 0, true), 0);
         report = next_report(&e);
         assert_int_equal(report.news, NEWS_INSPECTED);
         assert_int_equal(report.error, -EBADF);
-        assert_false(report.inspected.reserved);
+        assert_int_equal(report.inspected.reserved, 0);
         assert_true(report.inspected.io_timeout == USEC_INFINITY);
+
+        assert_int_equal(executor_inspect(&e, 0, false), 0);
+        report = next_report(&e);
+        assert_int_equal(report.error, 0);
+        assert_int_equal(report.inspected.reserved, -1);
         end(&e);
 }
 

@@ -64,7 +64,7 @@ static void tell(unsigned post) {
                        step_to_string(report.step), report.slot,
                        report.error == 0 ? "ok" : strerrorname_np(-report.error),
                        now() - act.begun[post],
-                       report.news == NEWS_INSPECTED && report.inspected.reserved ? " reserved"
+                       report.news == NEWS_INSPECTED && report.inspected.reserved > 0 ? " reserved"
                                                                                   : "");
         }
 }
@@ -77,7 +77,7 @@ static void obey(const char *line) {
         if (sscanf(line, "%31s %u", word, &slot) < 1 || slot >= act.n)
                 errx(1, "what is: %s", line);
         if (strcmp(word, "inspect") == 0) {
-                check(executor_inspect(act.executors + 2 + slot, 0), word);
+                check(executor_inspect(act.executors + 2 + slot, 0, true), word);
                 return;
         }
         step = step_from_string(word);
@@ -121,7 +121,7 @@ static void set_up(int argc, char **argv) {
         spawn(PLACE_RESCUE, path);
         for (unsigned slot = 0; slot < act.n; slot++) {
                 spawn(2 + slot, NULL);
-                check(executor_inspect(act.executors + 2 + slot, 0), "inspect");
+                check(executor_inspect(act.executors + 2 + slot, 0, true), "inspect");
         }
         inform();
 }

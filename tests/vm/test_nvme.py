@@ -9,7 +9,7 @@ that hangs again after each reset. MULTIPATH is Y or N, IO_TIMEOUT in seconds or
 
 CASE is one of these instead: "killed", all of unhangd is killed while it ends the controller, at
 several moments of it, and started again; "restarted", that happens when the controller has left the
-bus.
+bus; "started", unhangd is started while it hangs, and the kernel gives it up by itself.
 """
 
 import json
@@ -49,7 +49,8 @@ def case():
             try:
                 print(machine.sh(f'unhang show {site.names()[0]}'))
                 if sys.argv[4:]:
-                    {'killed': killed, 'restarted': restarted}[sys.argv[4]](site)
+                    {'killed': killed, 'restarted': restarted,
+                     'started': started}[sys.argv[4]](site)
                     return
                 if seconds == DAYS:
                     one_of_two(site)
@@ -219,6 +220,22 @@ def taken_up(site, names, jobs):
     assert not site.machine.sh('grep " /mnt/" /proc/mounts || true')
     wait_until(lambda: not site.machine.tasks_in_d(), 10, 'no task is in D')
     wait_until(lambda: site.read_values() == site.values, 60, 'all is put back')
+
+
+def started(site):
+    """What unhangd would ask of a disk that hangs would keep the kernel from ending it (6.1)."""
+    names = site.names()
+    site.machine.sh('kill -9 $(pidof unhangd)')
+    site.controller.take_away()
+    jobs = site.write(*site.disks)
+    wait_until(lambda: site.machine.dmesg('timeout, aborting'), 60, 'the kernel has waited enough')
+    # It waits so long once more: what is started has to be there by then, and not at its limit.
+    time.sleep(int(sys.argv[3]) - LIMIT + 2)
+    site.agent.start(CONFIG)
+    for name in names:
+        step(site.agent.wait_for_line(f'{name} .*gone, no longer guarded', 60))
+    assert [site.machine.get(job, 60).status for job in jobs] == [1, 1]
+    wait_until(lambda: not site.machine.tasks_in_d(), 10, 'no task is in D')
 
 
 def restarted(site):
