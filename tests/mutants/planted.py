@@ -455,7 +455,8 @@ mutant("siblings-fail-first", GUARD,
        "(policy->if_siblings == SIBLINGS_FAIL_FIRST && step_is_cure(step));", "false;",
        "healthy disks stand still for a cure")
 mutant("fence-needs-a-free-host", GUARD,
-       "if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&", "if (step == STEP_CONTROLLER_END &&",
+       "if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&",
+       "if (step == STEP_CONTROLLER_END &&",
        "a machine whose reset never returns is never fenced")
 mutant("end-needs-a-free-controller", GUARD,
        "if ((step == STEP_FENCE || step == STEP_CONTROLLER_END) &&", "if (step == STEP_FENCE &&",
@@ -570,12 +571,16 @@ mutant("system-controller-removed", BEND,
 mutant("left-act-kept-on-the-dead", EVENT,
        "        if (view->symptom->offline)\n                return EVENT_GIVEN_UP;\n", "",
        "a controller that died after a restart is waited for without end")
-mutant("left-act-ended-at-once", EVENT, "return view->now >= ladder->deadline && may(view, view->plan->end)",
+mutant("left-act-ended-at-once", EVENT,
+       "return view->now >= ladder->deadline && may(view, view->plan->end)",
        "return may(view, view->plan->end)", "a reset that would have returned is ended")
-mutant("left-act-ended-unasked", EVENT, "return view->now >= ladder->deadline && may(view, view->plan->end)",
+mutant("left-act-ended-unasked", EVENT,
+       "return view->now >= ladder->deadline && may(view, view->plan->end)",
        "return view->now >= ladder->deadline", "Act=no takes a controller away")
-mutant("left-act-for-ever", EVENT, "if (ladder->deadline == USEC_INFINITY)\n                return EVENT_NONE;",
+mutant("left-act-for-ever", EVENT,
+       "if (ladder->deadline == USEC_INFINITY)\n                return EVENT_NONE;",
        "return EVENT_NONE;", "a reset that sticks is waited for without end after a restart")
 mutant("left-act-is-never-over", LADDER,
-       "if (ladder->past.state == INCIDENT_SETTLING && !symptom->held && !symptom->offline)", "if (false)",
+       "if (ladder->past.state == INCIDENT_SETTLING && !symptom->held && !symptom->offline)",
+       "if (false)",
        "a controller is taken away for a recovery of the kernel that only began later")

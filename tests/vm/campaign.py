@@ -17,10 +17,10 @@ started again.
 
 A run ends recovered (the writers on the sick disk went on), failed cleanly (they got an error, the
 filesystem was unmounted, and mounted again when the disk answered), stuck by nature (nothing in the
-guest could have helped; when the hypervisor let go, all ended well), or left alone (a reset would
-have reached a healthy namespace). What does not fit what was drawn, a record that was lost, and
-harm to a healthy disk (an act on it, an error, a pause of its writers) makes the status 1. --plant
-shows that this is found: see PLANTS in hang.py.
+guest could have helped; when the hypervisor let go, all ended well), left alone (a reset would have
+reached a healthy namespace), or gone (the kernel gave the disk up before the limit). What does not
+fit what was drawn, a record that was lost, and harm to a healthy disk (an act on it, an error, a
+pause of its writers) makes the status 1. --plant shows that this is found: see PLANTS in run.py.
 """
 
 import argparse
@@ -34,6 +34,7 @@ import draw_nvme
 import guest
 import hang
 import hang_nvme
+import run
 import scenario
 import stacks
 
@@ -49,7 +50,7 @@ def parse(arguments):
     parser.add_argument('--guests', type=int, default=1, help='so many at a time')
     parser.add_argument('--first', type=int, default=0)
     parser.add_argument('--only', type=int, help='this run and no other')
-    parser.add_argument('--plant', choices=hang.PLANTS)
+    parser.add_argument('--plant', choices=run.PLANTS)
     return parser.parse_args(arguments)
 
 
@@ -74,13 +75,12 @@ def do_block(options, numbers, is_first):
         except guest.Skip:
             raise
         except Exception as error:
-            reason = scenario.emulation_failed(error)
-            if reason and again:
+            if isinstance(error, run.Again) and again:
                 again = False
-                print(f'{draws[len(results)].number:4} {reason}: once more', flush=True)
+                print(f'{draws[len(results)].number:4} {error}: once more', flush=True)
                 continue
             # The guest does not come up, or is gone: that counts as the failure of a run.
-            results.append(hang.failed(draws[len(results)], traceback.format_exc()))
+            results.append(run.failed(draws[len(results)], traceback.format_exc()))
             tell(options.seed, results[-1])
     return results
 

@@ -46,6 +46,10 @@ class Draw(collections.namedtuple('Draw', 'number kernel filesystem stack thread
             return outcomes - {FAILED} | {RECOVERED}
         return outcomes
 
+    def needs_help(self):
+        """Somebody has to do something: the hypervisor."""
+        return self.answer == 'reject' and self.stack == 'disk'
+
     def describe(self):
         answer = self.answer
         answer += f' after {self.release} s' if answer == 'released' else ''

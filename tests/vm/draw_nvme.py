@@ -12,8 +12,8 @@ BLOCK = 1
 FILESYSTEMS = ('ext4', 'xfs', 'btrfs')
 STACKS = ()
 
-LEFT = 'left alone'
-OUTCOMES = (RECOVERED, FAILED, LEFT)
+LEFT, GONE = 'left alone', 'gone'
+OUTCOMES = (RECOVERED, FAILED, LEFT, GONE)
 
 # What is wrong, with both namespaces if nothing else is said.
 FAULTS = {
@@ -34,6 +34,9 @@ class Draw(collections.namedtuple('Draw', 'number kernel multipath timeout files
     def allowed(self):
         """The outcomes that fit what was drawn."""
         outcome = FAULTS[self.fault]
+        if outcome == FAILED and self.timeout == '6' and self.kill is not None:
+            # Until the new one has seen a whole limit the kernel may have given up by itself.
+            return {FAILED, GONE}
         if outcome != RECOVERED:
             return {outcome}
         if self.kernel == '6.1' and self.multipath == 'N' and self.timeout == 'infinite':
@@ -41,6 +44,11 @@ class Draw(collections.namedtuple('Draw', 'number kernel multipath timeout files
         if self.kill is not None and ACTING[0] <= self.kill <= ACTING[1]:
             return {RECOVERED, FAILED}  # it was noted, and may never have begun
         return {RECOVERED}
+
+    def needs_help(self):
+        """Somebody has to do something: unhangd."""
+        return (self.fault == 'deaf' and self.multipath == 'Y' and self.timeout == 'infinite' and
+                self.kill is None)
 
     def describe(self):
         kill = ''

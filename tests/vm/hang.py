@@ -1,65 +1,31 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """One run of the campaign: a disk hangs under load, and comes to rest again."""
 
-import collections
 import contextlib
 import json
 import re
 import tempfile
 import time
-import traceback
 
 import draw
 import guest
 import hba
+import run
 import scenario
 import stacks
 from draw import FAILED, RECOVERED, STUCK
+from run import CONFIG, LIMIT, PAUSE, RELAY, Acks, nothing_stays_in_d, record
 from scenario import CLOCKS, Agent, wait_until
-
-LIMIT, SETTLE = 5, 3
-# Hangs are drawn, not earned: no budget, and no owner, is to keep the agent from any of them.
-CONFIG = f'''[Detect]
-WarnSec=2s
-StallSec={LIMIT}s
-
-[Recover]
-SettleSec={SETTLE}s
-MaxActs=infinity
-IfOwned=act
-'''
 
 # A sampling interval, and what guests that are emulated in software, two at a time, add to it.
 LATE = 1 + 9
 # For the agent to come to a finding; for all to be at rest, of which up to a minute is a wait
 # between two tries.
 FINDING, REST = 60, 120
-# The writers of healthy disks: a pause that a starved guest does not explain.
-PAUSE = 20
-
 MEGABYTES = 384
 MOUNTPOINT = '/mnt/sick'
 
-# A port can be opened once, and there are several recorders.
-ACKS = '/run/acks'
-RELAY = f'mkfifo {ACKS}; (exec 3<>{ACKS}; exec cat <&3 > {scenario.ACKS}) > /dev/null 2>&1 &'
-
 RECORDER_DIES = 'kill $(cat /run/{0}.pid) 2>/dev/null; true'
-
-# Faults of the agent, planted by the test itself: that each is found shows that it would be.
-PLANTS = {
-    'record': 'a record that was acknowledged is wiped out',
-    'sibling': 'the healthy LUN beside the sick one is reset',
-    'endless': 'the disk is never released, and never cured',
-}
-
-Result = collections.namedtuple('Result', 'draw outcome seconds acknowledged verified lost harm '
-                                          'notes failure clean')
-
-
-def failed(what, failure):
-    return Result(what, '', 0, 0, 0, 0, 0, [], failure, False)
-
 
 class Machine:
     """A busybox guest with unhangd; a sick disk, its sibling; on another HBA a leg, and a disk."""
@@ -117,84 +83,9 @@ class Machine:
                 if disk['name'] in self.names()}
 
 
-class Acks:
-    """What the writers say, taken in once: the last record, the error and the longest pause of each
-    thread."""
-
-    def __init__(self, machine):
-        self._lines = machine.acks
-        self._seen = 0
-        self.last, self.errors = {}, {}
-        self._times, self._pauses = {}, {}
-
-    def update(self):
-        for line in self._lines[self._seen:]:
-            self._seen += 1
-            kind, thread, sequence, *rest = line.text.split()
-            thread = int(thread)
-            if kind == 'E':
-                self.errors[thread] = int(rest[0])
-                continue
-            self.last[thread] = int(sequence)
-            pause = line.time - self._times.get(thread, line.time)
-            self._pauses[thread] = max(pause, self._pauses.get(thread, 0))
-            self._times[thread] = line.time
-        return self
-
-    def of(self, threads):
-        """The last acknowledged record of each of these threads."""
-        self.update()
-        return {thread: self.last.get(thread, 0) for thread in threads}
-
-    def errors_of(self, threads):
-        self.update()
-        return {thread: self.errors[thread] for thread in threads if thread in self.errors}
-
-    def time_of(self, thread):
-        """When its last record was acknowledged."""
-        return self._times[thread]
-
-    def longest_pause(self, threads):
-        """So far, also in one that has not ended."""
-        self.update()
-        now = time.monotonic()
-        return max(max(self._pauses.get(thread, 0), now - self._times.get(thread, now))
-                   for thread in threads)
-
-
-def record(machine, name, threads, folders, options):
-    """Start writers; their process is NAME."""
-    per_folder = len(threads) // len(folders)
-    return machine.bg(f'echo $$ > /run/{name}.pid; exec recorder write '
-                      f'--acks {ACKS} --first {threads[0]} '
-                      f'--threads {per_folder} {options} {" ".join(folders)}')
-
-
-def records_on(machine, threads, folders):
-    """The last record of each of these threads that is on the disk."""
-    per_folder = len(threads) // len(folders)
-    output = machine.sh(f'recorder verify --first {threads[0]} --threads {per_folder} '
-                        f'{" ".join(folders)}', 60)
-    return {int(words[1]): int(words[2]) for words in map(str.split, output.splitlines())}
-
-
-def nothing_stays_in_d(machine):
-    """A healthy disk's writers are there, too, for a moment each."""
-    first = {task.pid: task.name for task in machine.tasks_in_d()}
-    for _ in range(60):
-        if not first:
-            return
-        time.sleep(0.2)
-        now = {task.pid for task in machine.tasks_in_d()}
-        first = {pid: name for pid, name in first.items() if pid in now}
-    raise AssertionError(f'in D: {first}')
-
-
-class Run:
+class Run(run.Run):
     def __init__(self, machine, what, plant=None):
-        self.machine, self.draw, self.plant = machine, what, plant
-        self.guest, self.acks = machine.guest, machine.acks
-        self.began = time.monotonic()
+        super().__init__(machine, what, plant)
         self.first_line = len(machine.agent.lines())
         self.first_event = len(machine.hba.events())
         self.counts = [sick.stat(target)['tmf'] for sick, target, _ in machine.healthy()]
@@ -205,23 +96,10 @@ class Run:
         self.writers = range(base, base + what.threads)
         self.later = range(base + 50, base + 52)
         self.healthy = range(base + 70, base + 72)
-        self.acknowledged = self.verified = self.lost = self.harm = 0
-        self.notes = []
-        self.clean = False  # the guest is as it was before
         self.checked = False  # by hand, as the agent said that it has to be
-        self.outcome = self.fsck = self.by_hand = ''
+        self.fsck = self.by_hand = ''
+        self.at_rest = None
         self.rest = 45 if plant == 'endless' else REST
-
-    def do(self):
-        failure = ''
-        try:
-            self._do()
-        except guest.Skip:
-            raise
-        except Exception:
-            failure = traceback.format_exc() + self._evidence()
-        return Result(self.draw, self.outcome, time.monotonic() - self.began, self.acknowledged,
-                      self.verified, self.lost, self.harm, self.notes, failure, self.clean)
 
     def _do(self):
         self._prepare()
@@ -234,8 +112,6 @@ class Run:
         self._look_for_harm()
         self.stack.unmake()
         self.clean = True
-        assert not self.lost, f'{self.lost} acknowledged records are lost'
-        assert not self.harm, 'healthy disks were harmed: ' + '; '.join(self.notes)
 
     # Before.
 
@@ -357,7 +233,7 @@ class Run:
         self.checked = True
         assert not self.stack.is_mounted(), 'it is mounted, and has not been checked'
         self.stack.mount('ro')
-        self._count(self.writers, [MOUNTPOINT])
+        self._count(self.guest, self.writers, [MOUNTPOINT])
         self.stack.unmount()
         self.by_hand = self.stack.check(True)
         self.stack.mount()
@@ -371,7 +247,7 @@ class Run:
 
     def _goes_on(self):
         """Every writer has written since this was first asked."""
-        if not hasattr(self, 'at_rest'):
+        if self.at_rest is None:
             self.at_rest = self.acks.of(self.writers)
         now = self.acks.of(self.writers)
         return all(now[thread] > last for thread, last in self.at_rest.items())
@@ -429,7 +305,7 @@ class Run:
     def _verify(self):
         """Everything is read from the disks, not from memory."""
         if self.plant == 'record':
-            self._wipe_record()
+            self._wipe_record(self.guest, self.writers[0], MOUNTPOINT)
         self.stack.unmount()
         self.fsck = self.stack.check(self.failed)
         if self.fsck:
@@ -439,29 +315,11 @@ class Run:
         for name, folder in ((self.machine.sibling, sibling), (self.machine.apart, apart)):
             self.guest.sh(f'umount {folder} && mount -t ext4 /dev/{name} {folder}')
         if not self.checked:
-            self._count(self.writers, [MOUNTPOINT])
-        self._count(self.later, [MOUNTPOINT])
-        self._count(self.healthy, [sibling, apart])
+            self._count(self.guest, self.writers, [MOUNTPOINT])
+        self._count(self.guest, self.later, [MOUNTPOINT])
+        self._count(self.guest, self.healthy, [sibling, apart])
         self.guest.sh(f'rm -f {sibling}/records.* {apart}/records.*')
         self.stack.unmount()
-
-    def _wipe_record(self):
-        thread = self.writers[0]
-        place = self.acks.of([thread])[thread] - 1
-        place = place % self.draw.ring if self.draw.ring else place
-        self.guest.sh(f'dd if=/dev/zero of={MOUNTPOINT}/records.{thread} bs=4k count=1 '
-                      f'seek={place} conv=notrunc,fsync 2>&1')
-
-    def _count(self, threads, folders):
-        found = records_on(self.guest, threads, folders)
-        for thread, last in self.acks.of(threads).items():
-            self.acknowledged += last
-            self.verified += min(last, found.get(thread, 0))
-            if found.get(thread, 0) < last:
-                self.lost += last - found.get(thread, 0)
-                after = self.acks.time_of(thread) - self.lost_at
-                self.notes.append(f'thread {thread}: {last} acknowledged, the last of them '
-                                  f'{after:.2f} s after the loss, {found.get(thread, 0)} found')
 
     def _look_for_harm(self):
         machine = self.machine
@@ -479,10 +337,6 @@ class Run:
         if self.pause > PAUSE and self.draw.answer != 'unanswered':
             self._harmed(f'writers of healthy disks paused for {self.pause:.0f} s')
         self.guest.sh('dmesg -c > /dev/null')
-
-    def _harmed(self, how):
-        self.harm += 1
-        self.notes.append(how)
 
     def _evidence(self):
         """What there is to tell of a run that failed."""

@@ -7,15 +7,14 @@ import json
 import re
 import tempfile
 import time
-import traceback
 
 import guest
+import run
 import scenario
 import stacks
 from draw import FAILED, RECOVERED
-from draw_nvme import LEFT
-from hang import (CONFIG, LIMIT, PAUSE, RELAY, Acks, Result, nothing_stays_in_d, record,
-                  records_on)
+from draw_nvme import GONE, LEFT
+from run import CONFIG, LIMIT, PAUSE, RELAY, Acks, nothing_stays_in_d, record
 from scenario import Agent, wait_until
 
 DAYS = 4294967
@@ -45,6 +44,7 @@ class Machine:
                     image.truncate(MEGABYTES << 20)
             self.images.append(scenario.make_disk(f'{folder}/apart', 1024))
             self.guest = stack.enter_context(self.boot())
+            self.acks = Acks(self.guest)
             self._stack = stack.pop_all()
         return self
 
@@ -60,36 +60,20 @@ class Machine:
                                   f'nvme_core.io_timeout={seconds}')
 
 
-class Run:
+class Run(run.Run):
+    moves_registers = True
+
     def __init__(self, machine, what, plant=None):
-        self.machine, self.draw, self.plant = machine, what, plant
-        self.guest = machine.guest
-        self.began = time.monotonic()
-        self.acks = Acks(self.guest)
+        super().__init__(machine, what, plant)
         self.disks = self.guest.nvme[:2]
         self.controller = self.disks[0].controller
         self.writers = [range(first, first + what.threads) for first in (1000, 1100)]
         self.later = [range(first, first + 2) for first in (2000, 2100)]
         self.healthy = range(3000, 3002)
         self.everybody = [*self.writers[0], *self.writers[1]]
-        self.acknowledged = self.verified = self.lost = self.harm = 0
-        self.notes, self.earlier = [], []
-        self.outcome = ''
-        self.clean = False
+        self.earlier = []       # what an unhangd has said that was killed
+        self.first_seen = None  # the records after the limit
         self.patience = 45 if plant == 'endless' else DECIDED
-
-    def do(self):
-        failure = ''
-        try:
-            self._do()
-        except guest.Skip:
-            raise
-        except Exception as error:
-            if scenario.emulation_failed(error):
-                raise
-            failure = traceback.format_exc() + self._evidence()
-        return Result(self.draw, self.outcome, time.monotonic() - self.began, self.acknowledged,
-                      self.verified, self.lost, self.harm, self.notes, failure, self.clean)
 
     def _do(self):
         self._prepare()
@@ -101,8 +85,6 @@ class Run:
         self._look_for_harm()
         self._verify()
         self.clean = True
-        assert not self.lost, f'{self.lost} acknowledged records are lost'
-        assert not self.harm, 'healthy disks were harmed: ' + '; '.join(self.notes)
 
     # Before.
 
@@ -193,6 +175,10 @@ class Run:
         self.outcome = wait_until(self._decided, self.patience, 'it goes on, or is failed')
         if self.draw.fault == 'one namespace' and self.outcome == RECOVERED:
             self.outcome = LEFT
+        if self.outcome == FAILED:
+            wait_until(lambda: self._states() in (['failed', 'failed'], []), 180,
+                       'both are failed, or no longer guarded')
+            self.outcome = FAILED if self._states() else GONE
 
     def _left_alone(self):
         one, two = self.writers
@@ -209,7 +195,7 @@ class Run:
             return FAILED
         if time.monotonic() < self.lost_at + LIMIT:
             return ''
-        if not hasattr(self, 'first_seen'):
+        if self.first_seen is None:
             self.first_seen = self.acks.of(self.everybody)
         now = self.acks.of(self.everybody)
         if not all(now[thread] > last for thread, last in self.first_seen.items()):
@@ -220,10 +206,9 @@ class Run:
         allowed = self.draw.allowed()
         assert self.outcome in allowed, f'{self.outcome}, not {" or ".join(allowed)}'
         if self.outcome == FAILED:
-            wait_until(lambda: self._states() == ['failed', 'failed'], 180, 'both are failed')
             mounts = self.guest.sh('cat /proc/mounts')
             assert not any(f' {place} ' in mounts for place in SICK), mounts
-        else:
+        elif self.outcome != GONE:
             assert not self.acks.errors_of(self.everybody), 'writers got errors'
         resets = [line for line in self._lines(r'\): controller reset$')
                   if line.startswith(tuple(self.names))]
@@ -255,7 +240,9 @@ class Run:
 
     def _look_for_harm(self):
         for line in self._of_apart()[self.kernel_lines:]:
-            self._harmed(line)
+            # What the driver says last when it has set a controller up.
+            how = 'was reset' if line.endswith(' queues') else 'is not well'
+            self._harmed(f'{self.apart[1]} {how}: {line}')
         for line in self._lines(rf'^{self.apart[0]} \(.*\): (?!guarded).*controller'):
             self._harmed(line)
         for thread, number in self.acks.errors_of(self.healthy).items():
@@ -263,10 +250,6 @@ class Run:
         pause = self.acks.longest_pause(self.healthy)
         if pause > PAUSE:
             self._harmed(f'the writers of a healthy disk paused for {pause:.0f} s')
-
-    def _harmed(self, how):
-        self.harm += 1
-        self.notes.append(how)
 
     # After it: as if the power had gone.
 
@@ -279,27 +262,10 @@ class Run:
             for disk, kind, place in zip(other.nvme, kinds, (*SICK, APART)):
                 other.sh(f'mkdir -p {place} && mount -t {kind} /dev/{disk.name()} {place}', 120)
             if self.plant == 'record':
-                self._wipe_record(other)
+                self._wipe_record(other, self.writers[0][0], SICK[0])
             for threads, place in zip((*self.writers, *self.later, self.healthy),
                                       (*SICK, *SICK, APART)):
-                self._count(other, threads, place)
-
-    def _wipe_record(self, machine):
-        thread = self.writers[0][0]
-        place = self.acks.of([thread])[thread] - 1
-        place = place % self.draw.ring if self.draw.ring else place
-        machine.sh(f'dd if=/dev/zero of={SICK[0]}/records.{thread} bs=4k count=1 seek={place} '
-                   'conv=notrunc,fsync 2>&1')
-
-    def _count(self, machine, threads, place):
-        found = records_on(machine, threads, [place])
-        for thread, last in self.acks.of(threads).items():
-            self.acknowledged += last
-            self.verified += min(last, found.get(thread, 0))
-            if found.get(thread, 0) < last:
-                self.lost += last - found.get(thread, 0)
-                self.notes.append(f'thread {thread}: {last} acknowledged, '
-                                  f'{found.get(thread, 0)} found')
+                self._count(other, threads, [place])
 
     def _evidence(self):
         """What there is to tell of a run that failed."""

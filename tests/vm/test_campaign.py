@@ -10,7 +10,7 @@ import itertools
 import sys
 
 import campaign
-import hang
+import run
 import scenario
 from scenario import step
 
@@ -20,7 +20,7 @@ SLICES = {'virtio-scsi': ('34338', '8'), 'nvme': ('6413', '4')}
 
 # What is said of it.
 FOUND = {'record': 'acknowledged records are lost',
-         'sibling': 'healthy disks were harmed',
+         'sibling': 'was reset',
          'endless': 'not so after'}
 
 
@@ -32,23 +32,15 @@ def runs(disks):
     assert campaign.is_good(results), 'see above'
 
 
-def needs_help(what):
-    """A run in which somebody has to do something: the hypervisor, or unhangd."""
-    if hasattr(what, 'answer'):
-        return what.answer == 'reject' and what.stack == 'disk'
-    return (what.fault == 'deaf' and what.multipath == 'Y' and what.timeout == 'infinite' and
-            what.kill is None)
-
-
 def plants(disks):
-    assert FOUND.keys() == hang.PLANTS.keys()
+    assert FOUND.keys() == run.PLANTS.keys()
     seed, _ = SLICES[disks]
     draws = (campaign.DISKS[disks][0].draw(int(seed), number) for number in itertools.count())
-    number = next(str(what.number) for what in draws if needs_help(what))
+    number = next(str(what.number) for what in draws if what.needs_help())
     for plant, text in FOUND.items():
         results = campaign.campaign(['--disks', disks, '--seed', seed, '--only', number,
                                      '--plant', plant])
-        step(f'{plant}: {hang.PLANTS[plant]}')
+        step(f'{plant}: {run.PLANTS[plant]}')
         result, = results
         assert not campaign.is_good(results), 'not found'
         assert text in result.failure, result.failure
