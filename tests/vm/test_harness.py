@@ -10,6 +10,10 @@ from scenario import Site, step, wait_until
 
 MARK = 'this line was lost by the hypervisor'
 DEEP = 32
+BUSY = 'while [ ! -e /run/quiet ]; do echo; done | while read -r line; do :; done'
+CHANGE_CODE = '''n=0; while [ $((n += 1)) -le 200 ]; do
+    echo 1 > /proc/sys/kernel/sched_schedstats; echo 0 > /proc/sys/kernel/sched_schedstats
+done'''
 
 
 def write(guest, disk, text):
@@ -64,6 +68,16 @@ def check_deep_queue(site):
     assert verdict.lost == 0 and not site.errors(), (verdict, site.errors())
 
 
+def check_changing_code(site):
+    """It does all the time. An emulation that may miss it fails cases that are not to blame."""
+    step('the kernel changes its own code while both processors are busy')
+    busy = [site.guest.bg(BUSY) for processor in range(2)]
+    site.guest.sh(CHANGE_CODE, 120)
+    site.guest.sh('touch /run/quiet')
+    for job in busy:
+        site.guest.get(job)
+
+
 def check_udev(site):
     step('udev knows the disk')
     serial = f'{site.hba.name}-{site.sick.target}'
@@ -72,6 +86,7 @@ def check_udev(site):
 
 def busybox():
     with Site('busybox', udev=True) as site:
+        check_changing_code(site)
         check_udev(site)
         check_lost_write(site)
         check_deep_queue(site)
