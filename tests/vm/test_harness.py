@@ -69,7 +69,7 @@ def check_deep_queue(site):
 
 
 def check_changing_code(site):
-    """It does all the time. An emulation that may miss it fails cases that are not to blame."""
+    """A kernel does so all the time; an emulation that misses it once fails any case, at random."""
     step('the kernel changes its own code while both processors are busy')
     busy = [site.guest.bg(BUSY) for processor in range(2)]
     site.guest.sh(CHANGE_CODE, 120)
